@@ -1,0 +1,1 @@
+//! Scheduled cleanup, backups and restore drills of Hearth.

@@ -1,0 +1,1 @@
+//! Domain types, jobs, events, database, bus and blobs of Hearth.

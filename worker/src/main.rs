@@ -1,0 +1,2 @@
+//! Wires the binary.
+fn main() {}
