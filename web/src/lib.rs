@@ -1,1 +1,3 @@
 //! The pages, the API and the live hub of Hearth.
+
+pub mod views;

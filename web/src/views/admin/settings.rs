@@ -1,0 +1,30 @@
+//! The site's settings.
+
+use askama::Template;
+
+use super::AdminNav;
+use crate::views::Layout;
+
+/// `GET /admin/settings`; posts `title` and `description` to itself.
+#[derive(Debug, Template)]
+#[template(path = "admin/settings.html")]
+pub struct SettingsPage {
+    /// The frame.
+    pub layout: Layout,
+    /// The navigation's badges.
+    pub nav: AdminNav,
+    /// The site's title.
+    pub title: String,
+    /// The site's description.
+    pub description: String,
+    /// Why the title was refused.
+    pub title_error: Option<String>,
+    /// Why the description was refused.
+    pub description_error: Option<String>,
+    /// `none`, `suspicious`, `first` or `all`; from the environment.
+    pub moderation: String,
+    /// Where sign-in mail goes; from the environment.
+    pub admin_email: String,
+    /// The version of the software.
+    pub version: String,
+}

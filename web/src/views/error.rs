@@ -1,0 +1,21 @@
+//! The page for everything that went wrong.
+
+use askama::Template;
+
+use super::Layout;
+
+/// 404 and every other refusal or failure that a person sees.
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    /// The frame.
+    pub layout: Layout,
+    /// The HTTP status.
+    pub status: u16,
+    /// A few words, e.g. `Page not found`.
+    pub title: String,
+    /// A plain sentence or two: what happened and what to do.
+    pub message: String,
+    /// The id under which the logs know the request.
+    pub request_id: String,
+}
