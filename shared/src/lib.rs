@@ -1,1 +1,18 @@
 //! Domain types, jobs, events, database, bus and blobs of Hearth.
+//!
+//! The binaries import this crate and never each other. SQL lives under
+//! [`db`] alone, subjects in [`subject`] alone.
+
+pub mod blobs;
+pub mod bus;
+pub mod config;
+pub mod db;
+pub mod envelope;
+pub mod events;
+pub mod jobs;
+pub mod markdown;
+pub mod queues;
+pub mod shutdown;
+pub mod subject;
+pub mod telemetry;
+pub mod time;

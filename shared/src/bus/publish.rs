@@ -1,0 +1,164 @@
+//! Publishing with a receipt: a message is stored on disk, or it is an error.
+
+use std::time::Duration;
+
+use async_nats::{HeaderMap, Request, RequestErrorKind};
+use bytes::Bytes;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Bus;
+
+/// JetStream takes at most so many messages in an atomic batch.
+pub(super) const BATCH_MAX: usize = 1000;
+/// A store that takes longer than this is taken for gone.
+const STORED_WITHIN: Duration = Duration::from_secs(5);
+/// A message id of the batch is stored already.
+const DUPLICATE_IN_BATCH: u64 = 10201;
+
+/// A message that must be stored once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `Nats-Msg-Id`: a second send is a success that stores nothing.
+    pub msg_id: String,
+    /// Where it goes.
+    pub subject: String,
+    /// What it says.
+    pub body: Bytes,
+}
+
+/// Why a message is not known to be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// NATS is away or slow: the message may be stored, or not. Sending it
+    /// again is harmless.
+    #[error("NATS did not confirm the message: {0}")]
+    Unconfirmed(String),
+    /// NATS said no: the stream is full, the message too large.
+    #[error("NATS refused the message: {description} (error {code})")]
+    Refused {
+        /// JetStream's error code.
+        code: u64,
+        /// Its words.
+        description: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Receipt {
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl Bus {
+    /// Stores one message.
+    ///
+    /// # Errors
+    /// When it is not known to be stored.
+    pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        self.confirmed(message, headers(message)).await
+    }
+
+    /// Stores messages of one stream, all or none, with one flush to disk for
+    /// each thousand. When one of them was stored before, the others are
+    /// stored one by one.
+    ///
+    /// # Errors
+    /// When they are not all known to be stored.
+    pub async fn publish_all(&self, messages: &[Message]) -> Result<(), PublishError> {
+        for batch in messages.chunks(BATCH_MAX) {
+            match batch {
+                [one] => self.publish(one).await?,
+                many => self.publish_batch(many).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn publish_batch(&self, batch: &[Message]) -> Result<(), PublishError> {
+        match self.publish_atomically(batch).await {
+            Err(PublishError::Refused {
+                code: DUPLICATE_IN_BATCH,
+                ..
+            }) => self.publish_each(batch).await,
+            result => result,
+        }
+    }
+
+    async fn publish_each(&self, batch: &[Message]) -> Result<(), PublishError> {
+        for message in batch {
+            self.publish(message).await?;
+        }
+        Ok(())
+    }
+
+    /// One atomic batch (ADR-50): only the last message is answered.
+    async fn publish_atomically(&self, batch: &[Message]) -> Result<(), PublishError> {
+        let Some((last, first)) = batch.split_last() else {
+            return Ok(());
+        };
+        let id = Uuid::now_v7().to_string();
+        for (index, message) in first.iter().enumerate() {
+            let headers = batch_headers(message, &id, index + 1);
+            let (subject, body) = (message.subject.clone(), message.body.clone());
+            let sent = self
+                .client()
+                .publish_with_headers(subject, headers, body)
+                .await;
+            sent.map_err(|error| PublishError::Unconfirmed(error.to_string()))?;
+        }
+        let mut headers = batch_headers(last, &id, batch.len());
+        headers.insert("Nats-Batch-Commit", "1");
+        self.confirmed(last, headers).await
+    }
+
+    async fn confirmed(&self, message: &Message, headers: HeaderMap) -> Result<(), PublishError> {
+        let request = Request::new()
+            .headers(headers)
+            .payload(message.body.clone())
+            .timeout(Some(STORED_WITHIN));
+        let answer = self
+            .client()
+            .send_request(message.subject.clone(), request)
+            .await;
+        let answer = answer.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => {
+                PublishError::Unconfirmed(format!("no stream takes {}", message.subject))
+            }
+            _ => PublishError::Unconfirmed(error.to_string()),
+        })?;
+        match serde_json::from_slice::<Receipt>(&answer.payload) {
+            Ok(Receipt { error: None }) => Ok(()),
+            Ok(Receipt {
+                error:
+                    Some(Refusal {
+                        err_code: code,
+                        description,
+                    }),
+            }) => Err(PublishError::Refused { code, description }),
+            Err(error) => Err(PublishError::Unconfirmed(format!(
+                "unreadable receipt: {error}"
+            ))),
+        }
+    }
+}
+
+fn headers(message: &Message) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Msg-Id", message.msg_id.as_str());
+    headers
+}
+
+fn batch_headers(message: &Message, batch: &str, sequence: usize) -> HeaderMap {
+    let mut headers = headers(message);
+    headers.insert("Nats-Batch-Id", batch);
+    headers.insert("Nats-Batch-Sequence", sequence.to_string());
+    headers
+}

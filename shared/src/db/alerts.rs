@@ -1,0 +1,77 @@
+//! What the admin should know.
+
+use rusqlite::params;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Data, Error, Page, Tx, outbox};
+use crate::events::{AlertLevel, Event};
+use crate::time::Instant;
+
+/// One alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// UUIDv7.
+    pub id: String,
+    /// `errors`, `warnings` or `load`.
+    pub level: String,
+    /// What is wrong, in words for the admin.
+    pub text: String,
+    /// When it was raised.
+    pub at: Instant,
+}
+
+/// Raises an alert in a transaction: a row, and an event.
+///
+/// # Errors
+/// When a row cannot be written.
+pub fn raise(tx: &Tx<'_>, level: AlertLevel, text: &str, cause: Uuid) -> Result<(), Error> {
+    let sql = "INSERT INTO alerts (id, level, text, at) VALUES (?1, ?2, ?3, ?4)";
+    let row = params![Uuid::now_v7().to_string(), level.as_str(), text, tx.now()];
+    tx.conn().execute(sql, row)?;
+    outbox::event(tx, &Event::alert(level, text, cause))
+}
+
+/// Raises an alert by itself.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn raise_now(data: &Data, level: AlertLevel, text: String) -> Result<(), Error> {
+    data.writer()
+        .write(move |tx| raise(tx, level, &text, Uuid::now_v7()))
+        .await
+}
+
+/// Alerts, newest first; `after` is the cursor of a page before.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn list(data: &Data, after: Option<String>, limit: usize) -> Result<Page<Alert>, Error> {
+    let sql = "SELECT id, level, text, at FROM alerts WHERE ?1 IS NULL OR id < ?1 \
+               ORDER BY id DESC LIMIT ?2";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Alert {
+            id: row.get(0)?,
+            level: row.get(1)?,
+            text: row.get(2)?,
+            at: row.get(3)?,
+        })
+    };
+    let rows = data.readers().read(move |conn| {
+        let mut statement = conn.prepare_cached(sql)?;
+        let rows = statement.query_map(params![after, limit as i64 + 1], read)?;
+        Ok::<_, Error>(rows.collect::<Result<Vec<_>, _>>()?)
+    });
+    Ok(Page::cut(rows.await?, limit, |alert| alert.id.clone()))
+}
+
+/// Forgets alerts raised before `before`.
+///
+/// # Errors
+/// When they cannot be deleted.
+pub async fn prune(data: &Data, before: Instant) -> Result<usize, Error> {
+    let sql = "DELETE FROM alerts WHERE at < ?1";
+    data.writer()
+        .write(move |tx| Ok(tx.conn().execute(sql, [before])?))
+        .await
+}

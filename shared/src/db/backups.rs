@@ -1,0 +1,1 @@
+//! Backup runs and the schedule of cron.

@@ -1,0 +1,297 @@
+//! The two databases, and all SQL of Hearth.
+//!
+//! [`Data`] is `data.db`: what the site is, replicated by Litestream. [`Ttl`]
+//! is `ttl.db`: what is to be forgotten, never replicated. Each module holds
+//! the statements of one noun. A public `async fn` opens its transaction; a
+//! function that takes a [`Tx`] is part of somebody else's.
+
+pub mod alerts;
+pub mod backups;
+pub mod comments;
+pub mod done;
+pub mod images;
+pub mod outbox;
+pub mod posts;
+mod readers;
+mod schema;
+pub mod settings;
+pub mod ttl;
+pub mod users;
+pub mod views;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use readers::Readers;
+pub use schema::Schema;
+pub use writer::{Tx, Writer};
+
+/// The first SQLite without the WAL-reset corruption, which hits several
+/// processes of which one checkpoints: exactly what Litestream and we are.
+const SAFE_SQLITE: i32 = 3_051_003;
+
+/// What can go wrong with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be opened.
+    #[error("cannot open the database {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file is not there, and this process may not create it.
+    #[error("the database {0} does not exist: run `cron prepare` first")]
+    Missing(PathBuf),
+    /// The file was written by a newer Hearth.
+    #[error(
+        "the database {path} has schema version {found}, newer than this program's {known}: \
+         it was left untouched; start the newer program"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// The file was written by an older Hearth and has not been migrated.
+    #[error(
+        "the database {path} has schema version {found}, older than this program's {known}: \
+         run `cron prepare` to migrate it"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version this program needs.
+        known: i64,
+    },
+    /// The linked SQLite can corrupt a WAL.
+    #[error("SQLite {0} can corrupt a WAL that several processes share; 3.51.3 or newer is needed")]
+    Vulnerable(&'static str),
+    /// A statement failed.
+    #[error("the database refused a statement")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The transaction that held this change could not be committed.
+    #[error("the change could not be committed: {0}")]
+    Commit(Arc<rusqlite::Error>),
+    /// The code of a transaction panicked; nothing of it was kept.
+    #[error("a transaction panicked and was rolled back")]
+    Panicked,
+    /// The writing thread has ended: the process is going down.
+    #[error("the database is closed")]
+    WriterGone,
+    /// A stored value is not what this program wrote.
+    #[error("the database holds {value:?} where {expected} was expected")]
+    Corrupt {
+        /// What was read.
+        value: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether the disk is full, which the user is told in so many words.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Commit(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        code == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
+/// `data.db`: what the site is.
+#[derive(Clone)]
+pub struct Data {
+    writer: Writer,
+    readers: Readers,
+    outbox: Arc<Notify>,
+    origin: Arc<str>,
+    path: Arc<Path>,
+}
+
+impl Data {
+    /// Opens an existing `data.db` of this program's schema version.
+    ///
+    /// # Errors
+    /// When it is missing, of another version, or cannot be opened.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join("data.db");
+        let schema = &schema::DATA;
+        let writer = schema.check(connect(&path, schema)?, &path)?;
+        let outbox = Arc::new(Notify::new());
+        let origin: Arc<str> = Uuid::now_v7().to_string().into();
+        let waker = Arc::clone(&outbox);
+        let on_outbox = move || waker.notify_one();
+        Ok(Self {
+            writer: Writer::start("data.db", writer, Arc::clone(&origin), on_outbox),
+            readers: Readers::new(path.clone(), schema),
+            outbox,
+            origin,
+            path: path.into(),
+        })
+    }
+
+    /// Creates `data.db` when it is absent and migrates it to this version.
+    ///
+    /// # Errors
+    /// When it is newer than this program, or a migration fails (and is then
+    /// rolled back).
+    pub fn prepare(dir: &Path) -> Result<schema::Prepared, Error> {
+        schema::DATA.prepare(&dir.join("data.db"))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The transactions of this process.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The read connections of this process.
+    #[must_use]
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Woken at each commit of this process that filled the outbox.
+    #[must_use]
+    pub fn outbox_filled(&self) -> Arc<Notify> {
+        Arc::clone(&self.outbox)
+    }
+
+    /// Marks the outbox rows of this process.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether a statement can be run: what readiness asks.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.readers
+            .read(|conn| Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?))
+            .await
+    }
+}
+
+/// `ttl.db`: what is to be forgotten.
+#[derive(Clone)]
+pub struct Ttl {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Ttl {
+    /// Opens an existing `ttl.db` of this program's schema version.
+    ///
+    /// # Errors
+    /// As [`Data::open`].
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join("ttl.db");
+        let schema = &schema::TTL;
+        let writer = schema.check(connect(&path, schema)?, &path)?;
+        let readers = Readers::new(path, schema);
+        Ok(Self {
+            writer: Writer::start("ttl.db", writer, "".into(), || {}),
+            readers,
+        })
+    }
+
+    /// Creates `ttl.db` when it is absent and migrates it.
+    ///
+    /// # Errors
+    /// As [`Data::prepare`].
+    pub fn prepare(dir: &Path) -> Result<schema::Prepared, Error> {
+        schema::TTL.prepare(&dir.join("ttl.db"))
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+}
+
+/// Opens an existing file with the settings that every connection needs.
+fn connect(path: &Path, schema: &Schema) -> Result<Connection, Error> {
+    if rusqlite::version_number() < SAFE_SQLITE {
+        return Err(Error::Vulnerable(rusqlite::version()));
+    }
+    if !path.exists() {
+        return Err(Error::Missing(path.to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(path, flags)?;
+        configure(&conn, schema)?;
+        Ok(conn)
+    };
+    open().map_err(|source| Error::Open {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn configure(conn: &Connection, schema: &Schema) -> rusqlite::Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    // FULL: a commit that was answered survives a power cut.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // The root file system of a container is read-only.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    if schema.replicated {
+        // Litestream alone checkpoints, else it would miss frames.
+        conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    }
+    Ok(())
+}
+
+/// A UUID column.
+fn uuid(text: &str) -> Result<Uuid, rusqlite::Error> {
+    text.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+/// One page of a list, and the cursor of the next.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Page<T> {
+    /// What was asked for, at most as many as the limit.
+    pub items: Vec<T>,
+    /// Where the next page begins; `null` at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Cuts `items`, of which one more than `limit` was read, to a page.
+    fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(cursor) } else { None };
+        Self { items, next }
+    }
+}

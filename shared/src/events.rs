@@ -1,0 +1,146 @@
+//! What has happened, as it is told to everyone who watches.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::db::comments::Comment;
+use crate::db::images::ImageStatus;
+use crate::envelope::Envelope;
+use crate::subject::Topic;
+
+/// An event on its way to [`crate::subject::EVENTS`].
+pub struct Event {
+    /// Who may see it.
+    pub topic: Topic,
+    /// The message.
+    pub envelope: Envelope,
+}
+
+impl Event {
+    fn new(topic: Topic, kind: &str, cause: Uuid, payload: impl Serialize) -> Self {
+        let payload = serde_json::to_value(payload).expect("event payloads are plain JSON");
+        Self {
+            topic,
+            envelope: Envelope::new(kind, 1, cause, payload),
+        }
+    }
+
+    /// A comment of the post `slug` is `approved`, `pending` or `rejected`.
+    ///
+    /// What is not public does not travel: a comment that is not approved is
+    /// told with its text left out.
+    #[must_use]
+    pub fn comment(comment: &Comment, cause: Uuid) -> Self {
+        let kind = format!("comment.{}", comment.status.as_str());
+        let topic = Topic::comments(&comment.post);
+        Self::new(topic, &kind, cause, comment.clone().for_everyone())
+    }
+
+    /// Counters changed: of a post, or of the whole site.
+    #[must_use]
+    pub fn views(slug: Option<&str>, count: ViewCount, cause: Uuid) -> Self {
+        let topic = slug.map_or_else(Topic::site_views, Topic::post_views);
+        Self::new(topic, "views.counted", cause, count)
+    }
+
+    /// An image's status changed.
+    #[must_use]
+    pub fn image(id: Uuid, status: ImageStatus, error: Option<&str>, cause: Uuid) -> Self {
+        let payload = serde_json::json!({"id": id, "status": status, "error": error});
+        Self::new(
+            Topic::image(id),
+            &format!("image.{}", status.as_str()),
+            cause,
+            payload,
+        )
+    }
+
+    /// What became of a job.
+    #[must_use]
+    pub fn job(change: &JobChange, cause: Uuid) -> Self {
+        Self::new(
+            Topic::jobs(&change.queue),
+            &format!("job.{}", change.state),
+            cause,
+            change,
+        )
+    }
+
+    /// Something the admin should know.
+    #[must_use]
+    pub fn alert(level: AlertLevel, text: &str, cause: Uuid) -> Self {
+        let payload = serde_json::json!({"level": level, "text": text});
+        Self::new(Topic::alerts(level), "alert.raised", cause, payload)
+    }
+
+    /// A backup run began or ended; `run` is as the API gives it.
+    #[must_use]
+    pub fn backup(tier: &str, run: impl Serialize, cause: Uuid) -> Self {
+        Self::new(Topic::backups(tier), "backup.run", cause, run)
+    }
+
+    /// Readers now, by post and for the site.
+    #[must_use]
+    pub fn readers(readers: &Readers, cause: Uuid) -> Self {
+        Self::new(Topic::readers(), "readers.counted", cause, readers)
+    }
+}
+
+/// How often something was read, and by how many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewCount {
+    /// Page views: one a visitor, path and session.
+    pub views: i64,
+    /// Different visitors (by daily salted hash).
+    pub visitors: i64,
+}
+
+/// Readers now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readers {
+    /// On the whole site.
+    pub readers: usize,
+    /// By post.
+    pub posts: std::collections::BTreeMap<String, usize>,
+}
+
+/// What became of a job, for the admin's live view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobChange {
+    /// The job's id.
+    pub job: Uuid,
+    /// Its queue.
+    pub queue: String,
+    /// Its kind.
+    pub kind: String,
+    /// `done`, `retrying` or `dead`.
+    pub state: String,
+    /// The attempt that led there.
+    pub attempt: u32,
+    /// Why, when it failed.
+    pub error: Option<String>,
+}
+
+/// How serious an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertLevel {
+    /// Something is lost to the user until someone acts.
+    Errors,
+    /// Something will go wrong if nobody acts.
+    Warnings,
+    /// The box is busier than it should be.
+    Load,
+}
+
+impl AlertLevel {
+    /// The word used in topics and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Errors => "errors",
+            Self::Warnings => "warnings",
+            Self::Load => "load",
+        }
+    }
+}
