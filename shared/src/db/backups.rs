@@ -1,1 +1,0 @@
-//! Backup runs and the schedule of cron.
