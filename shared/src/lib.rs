@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod markdown;
 pub mod queues;
 pub mod shutdown;
+pub mod signin;
 pub mod subject;
 pub mod telemetry;
 pub mod time;
