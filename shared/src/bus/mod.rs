@@ -2,6 +2,7 @@
 
 mod publish;
 pub mod relay;
+pub mod replay;
 mod streams;
 
 use std::time::Duration;

@@ -51,7 +51,7 @@ impl Bus {
     }
 }
 
-fn epoch(events: &async_nats::jetstream::stream::Info) -> String {
+pub(super) fn epoch(events: &async_nats::jetstream::stream::Info) -> String {
     format!("{:x}", events.created.unix_timestamp_nanos() / 1000)
 }
 

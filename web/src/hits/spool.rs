@@ -1,0 +1,116 @@
+//! Packs on disk while NATS is away: one file each, synced, named by its id.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use shared::bus::{Bus, Message, PublishError};
+use shared::jobs::Job as _;
+use shared::jobs::views::CountViews;
+
+/// Of a pack that is whole.
+const WHOLE: &str = "pack";
+
+/// The directory of packs.
+#[derive(Clone)]
+pub(super) struct Spool {
+    dir: PathBuf,
+}
+
+/// Why a pack stays in the spool.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SpoolError {
+    #[error("the spool cannot be read or written: {0}")]
+    Disk(#[from] io::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Spool {
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { dir: data_dir.join("spool") }
+    }
+
+    /// Keeps a pack; it is on disk, name and all, when this returns.
+    pub(super) async fn put(&self, pack: Message) -> io::Result<()> {
+        let dir = self.dir.clone();
+        blocking(move || write(&dir, &pack)).await
+    }
+
+    /// Sends every pack, oldest first, and deletes it once it is stored.
+    pub(super) async fn empty_into(&self, bus: &Bus) -> Result<(), SpoolError> {
+        let dir = self.dir.clone();
+        for path in blocking(move || packs(&dir)).await? {
+            let file = path.clone();
+            // Another process with the same directory may have sent it.
+            let Some(pack) = blocking(move || read(&file)).await? else { continue };
+            bus.publish(&pack).await?;
+            blocking(move || remove(&path)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn write(dir: &Path, pack: &Message) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let whole = dir.join(format!("{}.{WHOLE}", pack.msg_id));
+    let part = whole.with_extension("part");
+    let mut file = File::create(&part)?;
+    file.write_all(&pack.body)?;
+    file.sync_all()?;
+    fs::rename(&part, &whole)?;
+    File::open(dir)?.sync_all()
+}
+
+fn packs(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths: Result<Vec<PathBuf>, io::Error> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut packs = paths?;
+    packs.retain(|path| path.extension().is_some_and(|extension| extension == WHOLE));
+    packs.sort();
+    Ok(packs)
+}
+
+fn read(path: &Path) -> io::Result<Option<Message>> {
+    let body = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        body => body?,
+    };
+    let msg_id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let (msg_id, subject) = (msg_id.unwrap_or_default(), CountViews::subject());
+    Ok(Some(Message { msg_id, subject, body: body.into() }))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_is_read_as_it_was_written_and_a_half_one_is_not_seen() {
+        let dir = std::env::temp_dir().join(format!("spool-{}", std::process::id()));
+        let body = b"{}".as_slice().into();
+        let pack = Message { msg_id: "a.1".into(), subject: CountViews::subject(), body };
+        write(&dir, &pack).unwrap();
+        fs::write(dir.join("b.1.part"), "{").unwrap();
+        let found: Vec<_> = packs(&dir).unwrap().iter().map(|path| read(path).unwrap()).collect();
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(found, [Some(pack)]);
+    }
+}

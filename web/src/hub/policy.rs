@@ -1,0 +1,60 @@
+//! What a client of a topic is owed, and who may be one: one table.
+
+use shared::subject::Topic;
+use uuid::Uuid;
+
+/// What a client of a topic is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// Only the newest value: counters. Sent a few times a second at most.
+    Latest,
+    /// Each event, in order: comments.
+    Log,
+}
+
+/// Who may watch a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Everyone.
+    Public,
+    /// The admin.
+    Admin,
+    /// One user.
+    User(Uuid),
+}
+
+/// The table; a topic that is not in it does not exist.
+pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
+    let words: Vec<&str> = topic.as_str().split('.').collect();
+    Some(match words[..] {
+        ["comments", _slug] => (Delivery::Log, Audience::Public),
+        ["metrics", "views"] | ["metrics", "views", _] => (Delivery::Latest, Audience::Public),
+        ["metrics", "live"] => (Delivery::Latest, Audience::Public),
+        ["alerts", "errors" | "warnings" | "load"] => (Delivery::Log, Audience::Admin),
+        ["images", _id] => (Delivery::Log, Audience::Admin),
+        ["jobs", _queue] => (Delivery::Log, Audience::Admin),
+        ["backups", _tier] => (Delivery::Log, Audience::Admin),
+        ["users", id] => (Delivery::Log, Audience::User(id.parse().ok()?)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(topic: &str, expect: Option<(Delivery, Audience)>) {
+        assert_eq!(policy(&topic.parse().unwrap()), expect);
+    }
+
+    #[test]
+    fn visitors_see_comments_and_counters_alone() {
+        check("comments.hello", Some((Delivery::Log, Audience::Public)));
+        check("metrics.views.hello", Some((Delivery::Latest, Audience::Public)));
+        check("jobs.comments", Some((Delivery::Log, Audience::Admin)));
+        check("users.no-id", None);
+        check("secrets", None);
+        check("comments", None);
+    }
+}
