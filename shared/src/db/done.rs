@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Data, Error, Page, Tx, alerts, outbox};
 use crate::envelope::Envelope;
 use crate::events::{AlertLevel, Event, JobChange};
+use crate::subject;
 use crate::time::Instant;
 
 /// A job that ended, as lists show it.
@@ -89,6 +90,18 @@ pub fn failed<P>(tx: &Tx<'_>, job: &Envelope<P>, error: &str) -> Result<bool, Er
                ON CONFLICT DO NOTHING";
     let row = params![job.id.to_string(), job.attempt, tx.now(), error];
     Ok(tx.conn().prepare_cached(sql)?.execute(row)? == 1)
+}
+
+/// Whether this attempt is known to have failed: what follows from it was
+/// written with it, so a second delivery has nothing to do.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn has_failed<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM job_errors WHERE job_id = ?1 AND attempt = ?2)";
+    let row = params![job.id.to_string(), job.attempt];
+    let mut statement = tx.conn().prepare_cached(sql)?;
+    Ok(statement.query_row(row, |row| row.get(0))?)
 }
 
 /// Sends a failed job again, not before `due`, and tells the admin's pages.
@@ -339,7 +352,8 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
     let Some((queue, body)) = tx.conn().query_row(sql, [id], read).optional()? else {
         return Ok(None);
     };
-    let Ok(job) = serde_json::from_slice::<Envelope>(&body) else {
+    let job = serde_json::from_slice::<Envelope>(&body).ok();
+    let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
         let value = String::from_utf8_lossy(&body).chars().take(80).collect();
         return Err(Error::Corrupt {
             value,

@@ -111,6 +111,31 @@ impl Error {
         };
         code == Some(rusqlite::ErrorCode::DiskFull)
     }
+
+    /// Whether the database itself is at fault, not the statement: the same
+    /// change may succeed later, so it must not count as a job's failure.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Commit(_) | Self::WriterGone => return true,
+            _ => None,
+        };
+        matches!(
+            code,
+            Some(
+                Code::DiskFull
+                    | Code::SystemIoFailure
+                    | Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::OutOfMemory
+                    | Code::CannotOpen
+                    | Code::ReadOnly
+                    | Code::DatabaseCorrupt
+            )
+        )
+    }
 }
 
 /// `data.db`: what the site is.

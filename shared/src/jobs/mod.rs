@@ -1,6 +1,7 @@
 //! The payload of every job; executors live in `worker`.
 
 pub mod comments;
+pub mod compute;
 pub mod images;
 pub mod mail;
 pub mod posts;
