@@ -1,0 +1,5 @@
+//! What the tests share: a client, waiting on conditions, a running site.
+
+pub mod client;
+pub mod sse;
+pub mod wait;
