@@ -1,0 +1,22 @@
+// @ts-check
+/** The admin panel. */
+
+import { startDashboard } from "./admin/dashboard.js";
+import { startEditor } from "./admin/editor.js";
+import { startForms } from "./admin/forms.js";
+import { startFragments } from "./admin/fragments.js";
+import { startImages } from "./admin/images.js";
+import { startCounters } from "./counters.js";
+import { startIndicator } from "./indicator.js";
+import { live } from "./live.js";
+import { localiseTimes } from "./time.js";
+
+localiseTimes(document);
+startIndicator(live);
+startCounters(live);
+startDashboard(live);
+startFragments(live);
+startForms();
+startImages();
+startEditor();
+live.start();

@@ -1,0 +1,16 @@
+// @ts-check
+/** The pages that visitors read. */
+
+import { reportHit } from "./beacon.js";
+import { startComments } from "./comments.js";
+import { startCounters } from "./counters.js";
+import { startIndicator } from "./indicator.js";
+import { live } from "./live.js";
+import { localiseTimes } from "./time.js";
+
+localiseTimes(document);
+startIndicator(live);
+startCounters(live);
+startComments(live);
+live.start();
+reportHit();

@@ -1,0 +1,161 @@
+// @ts-check
+/**
+ * The live part of a page: what it follows, from where, and who wants to know.
+ * The server writes topics and position into `<body data-topics data-cursor>`.
+ */
+
+import { SourceTransport } from "./live/source.js";
+import { TabsTransport, tabsSupported } from "./live/tabs.js";
+import { parseCursor } from "./live/transport.js";
+
+/** @typedef {import("./live/transport.js").RawEvent} RawEvent */
+/** @typedef {import("./live/transport.js").Sink} Sink */
+/** @typedef {import("./live/transport.js").State} State */
+/** @typedef {import("./live/transport.js").Transport} Transport */
+
+/**
+ * @typedef {object} Envelope
+ * @property {string} id
+ * @property {string} kind
+ * @property {number} version
+ * @property {string} time
+ * @property {string | null} cause
+ * @property {number} attempt
+ * @property {unknown} payload
+ */
+
+/** @typedef {{topic: string, envelope: Envelope}} LiveEvent */
+/** @typedef {(event: LiveEvent) => void} Listener */
+
+export class Live {
+  /** @type {Map<string, Listener[]>} */ #listeners = new Map();
+  /** @type {(() => void)[]} */ #resets = [];
+  /** @type {((state: State) => void)[]} */ #states = [];
+  /** @type {Map<string, {epoch: string, sequence: number}>} newest seen, by topic */
+  #seen = new Map();
+  /** @type {string[]} */ #topics = [];
+  #cursor = "";
+  /** @type {Transport | null} */ #transport = null;
+  /** @type {(sink: Sink) => Transport} */ #connect;
+
+  /** @param {(sink: Sink) => Transport} connect */
+  constructor(connect) {
+    this.#connect = connect;
+  }
+
+  /**
+   * @param {string} topic exact, or a prefix that ends in `.*`
+   * @param {Listener} listener
+   */
+  on(topic, listener) {
+    this.#listeners.set(topic, [...(this.#listeners.get(topic) ?? []), listener]);
+  }
+
+  /** @param {() => void} listener called when events were missed for good */
+  onReset(listener) {
+    this.#resets.push(listener);
+  }
+
+  /** @param {(state: State) => void} listener */
+  onState(listener) {
+    this.#states.push(listener);
+  }
+
+  /** Follows what the page names, until it is left; again when it comes back. */
+  start() {
+    const { topics = "", cursor = "" } = document.body.dataset;
+    this.#cursor = cursor;
+    this.#topics = words(topics);
+    this.#open();
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", ({ persisted }) => {
+      if (persisted) this.#open();
+    });
+  }
+
+  /**
+   * Follows more, from a position that the server gave with it.
+   * @param {string} topics separated by spaces
+   * @param {string} cursor
+   */
+  follow(topics, cursor) {
+    const fresh = words(topics).filter((topic) => !this.#topics.includes(topic));
+    if (fresh.length === 0) return;
+    const from = parseCursor(cursor);
+    for (const topic of fresh) if (from) this.#seen.set(topic, from);
+    this.#topics.push(...fresh);
+    if (this.#transport) this.#transport.follow(this.#topics, this.#cursor || cursor);
+    else this.#open();
+  }
+
+  #open() {
+    if (this.#topics.length === 0 || this.#transport) return;
+    this.#transport = this.#connect({
+      event: (event) => this.#receive(event),
+      reset: () => this.#reset(),
+      state: (state) => this.#states.forEach((listener) => listener(state)),
+    });
+    const from = parseCursor(this.#cursor);
+    for (const topic of this.#topics) if (from && !this.#seen.has(topic)) this.#seen.set(topic, from);
+    this.#transport.follow(this.#topics, this.#cursor);
+  }
+
+  #close() {
+    this.#transport?.stop();
+    this.#transport = null;
+  }
+
+  /** @param {RawEvent} event */
+  #receive(event) {
+    if (!this.#isNew(event)) return;
+    this.#cursor = event.id || this.#cursor;
+    const envelope = /** @type {Envelope} */ (JSON.parse(event.data));
+    for (const [pattern, listeners] of this.#listeners) {
+      if (!matches(pattern, event.topic)) continue;
+      for (const listener of listeners) listener({ topic: event.topic, envelope });
+    }
+  }
+
+  /**
+   * A connection shared by tabs may replay what this page has already shown.
+   * @param {RawEvent} event
+   */
+  #isNew({ topic, id }) {
+    const position = parseCursor(id);
+    if (!position) return true;
+    const seen = this.#seen.get(topic);
+    if (seen && seen.epoch === position.epoch && position.sequence <= seen.sequence) return false;
+    this.#seen.set(topic, position);
+    return true;
+  }
+
+  #reset() {
+    this.#seen.clear();
+    for (const listener of this.#resets) listener();
+  }
+}
+
+/** @param {string} text */
+function words(text) {
+  return [...new Set(text.split(/\s+/).filter(Boolean))];
+}
+
+/**
+ * @param {string} pattern
+ * @param {string} topic
+ */
+function matches(pattern, topic) {
+  return pattern.endsWith(".*") ? topic.startsWith(pattern.slice(0, -1)) : pattern === topic;
+}
+
+/**
+ * One connection for all tabs where the browser can share it, else one's own.
+ * @param {Sink} sink
+ * @returns {Transport}
+ */
+function connect(sink) {
+  const scope = document.body.dataset.scope ?? "site";
+  return tabsSupported() ? new TabsTransport(sink, scope) : new SourceTransport(sink);
+}
+
+export const live = new Live(connect);

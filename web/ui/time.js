@@ -1,0 +1,28 @@
+// @ts-check
+/** Times in the reader's own zone; the server writes them in UTC. */
+
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const STYLES = {
+  minute: { dateStyle: "medium", timeStyle: "short" },
+  second: { dateStyle: "medium", timeStyle: "medium" },
+};
+
+/**
+ * @param {string | Date} time
+ * @param {string} [style] `minute` or `second`
+ */
+export function localTime(time, style = "minute") {
+  return new Intl.DateTimeFormat(undefined, STYLES[style] ?? STYLES.minute).format(new Date(time));
+}
+
+/**
+ * Rewrites every `<time data-local>` below `root`.
+ * @param {ParentNode} root
+ */
+export function localiseTimes(root) {
+  for (const time of root.querySelectorAll("time[data-local]")) {
+    if (!(time instanceof HTMLTimeElement) || Number.isNaN(Date.parse(time.dateTime))) continue;
+    time.textContent = localTime(time.dateTime, time.dataset.local);
+    time.title = time.dateTime;
+  }
+}
