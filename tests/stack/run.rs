@@ -1,0 +1,551 @@
+//! One stack from its start to its end.
+
+use std::error::Error as _;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use thiserror::Error;
+
+use crate::admin::{Admin, AdminError};
+use crate::install::Servers;
+use crate::leftovers;
+use crate::logs;
+use crate::place::Layout;
+use crate::plan::{Plan, SERVERS, STOP_ORDER};
+use crate::ports;
+use crate::process::{Spec, describe};
+use crate::procfs;
+use crate::progress::{Progress, Task, spoken};
+use crate::records::{self, Pids, ProcessState, Secrets, SiteJson, State};
+use crate::supervisor::Supervisor;
+
+/// A process that is not ready after this time has failed to start.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// A restore of the database from the replica is part of this.
+const PREPARED_WITHIN: Duration = Duration::from_secs(900);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LINES: usize = 20;
+
+/// Why a stack did not start, or ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The directory belongs to a stack that is running.
+    #[error("a site is already running from {} (pid {pid}, {url}); `./site down --dir {}` stops it", dir.display(), dir.display())]
+    Running {
+        /// `DIR`.
+        dir: PathBuf,
+        /// Of the supervisor; 0 where it has not told it yet.
+        pid: u32,
+        /// Where it answers.
+        url: String,
+    },
+    /// Something else listens on the port of the site.
+    #[error("port {port} is in use by {holder}; choose another with --port (0 takes a free one)")]
+    Port {
+        /// The port.
+        port: u16,
+        /// The name and pid of the process, where it can be told.
+        holder: String,
+    },
+    /// A file of the stack.
+    #[error("{operation} {}", path.display())]
+    File {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The processes could not be planned.
+    #[error("preparing the stack")]
+    Plan(#[source] io::Error),
+    /// A program could not be started.
+    #[error("starting {name} ({})", program.display())]
+    Start {
+        /// The process.
+        name: &'static str,
+        /// Its program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A process ended, or was not ready in time.
+    #[error("{name} {what}; the last lines of {}:\n{lines}", log.display())]
+    Failed {
+        /// The process.
+        name: &'static str,
+        /// What happened to it.
+        what: String,
+        /// Its log.
+        log: PathBuf,
+        /// What it printed last.
+        lines: String,
+    },
+    /// There is no token or link.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The user ended the start.
+    #[error("stopped before the site was ready")]
+    Interrupted,
+}
+
+enum Event {
+    /// A process may have ended.
+    Child,
+    /// The user or the system wants the stack to end.
+    Stop,
+    /// There is a new sign-in link.
+    Link(String),
+}
+
+/// What to run, and where.
+pub struct Options {
+    /// Where.
+    pub layout: Layout,
+    /// With these servers.
+    pub servers: Servers,
+    /// The port of the site; 0 takes a free one.
+    pub port: u16,
+    /// Where it tells what it does.
+    pub progress: Progress,
+}
+
+/// Checks what can be checked before anything is built: the directory and the port.
+///
+/// # Errors
+/// When the directory cannot be written or belongs to a running stack, or the port is in use.
+pub fn check(layout: &Layout, port: u16) -> Result<(), RunError> {
+    let file = |(path, source)| RunError::File {
+        operation: "writing",
+        path,
+        source,
+    };
+    layout.create().map_err(file)?;
+    drop(lock(layout)?);
+    if port == 0 || ports::is_free(port) || !leftovers::find(layout).is_empty() {
+        return Ok(());
+    }
+    Err(port_in_use(port))
+}
+
+/// Whether a supervisor holds this directory now.
+pub fn is_running(layout: &Layout) -> bool {
+    File::open(layout.lock()).is_ok_and(|file| file.try_lock_shared().is_err())
+}
+
+/// Runs a stack until it is told to stop; `ready` is called once, when all of it is.
+///
+/// # Errors
+/// When it cannot be started; by then nothing of it is left running.
+pub fn run(options: Options, ready: impl FnOnce(&SiteJson)) -> Result<(), RunError> {
+    check(&options.layout, options.port)?;
+    let _lock = lock(&options.layout)?;
+    clean_up(&options)?;
+    let secrets = secrets(&options.layout)?;
+    let Options {
+        layout,
+        servers,
+        port,
+        progress,
+    } = options;
+    let plan = Plan::new(layout, &servers, secrets, port).map_err(RunError::Plan)?;
+    let (events, inbox) = mpsc::channel();
+    listen(events.clone()).map_err(RunError::Plan)?;
+    let state = State {
+        supervisor: std::process::id(),
+        url: format!("http://{}", plan.web),
+        ..State::default()
+    };
+    let supervisor = Supervisor::default();
+    let mut stack = Running {
+        plan,
+        supervisor,
+        state,
+        site: None,
+        inbox,
+        progress,
+        cron: None,
+    };
+    let result = stack
+        .start()
+        .and_then(|link| stack.hold(link, events, ready));
+    stack.stop();
+    result
+}
+
+fn lock(layout: &Layout) -> Result<File, RunError> {
+    let path = layout.lock();
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|source| RunError::File {
+        operation: "opening",
+        path,
+        source,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => {
+            let state: State = records::read(&layout.state_json()).unwrap_or_default();
+            let dir = layout.dir().to_path_buf();
+            Err(RunError::Running {
+                dir,
+                pid: state.supervisor,
+                url: state.url,
+            })
+        }
+    }
+}
+
+fn clean_up(options: &Options) -> Result<(), RunError> {
+    let stopped = leftovers::stop(&options.layout);
+    if !stopped.is_empty() {
+        let names = stopped.join(", ");
+        options.progress.note(&format!(
+            "stopped what a killed ./site up had left: {names}"
+        ));
+    }
+    if options.port != 0 && !ports::is_free(options.port) {
+        return Err(port_in_use(options.port));
+    }
+    Ok(())
+}
+
+fn port_in_use(port: u16) -> RunError {
+    let holder = ports::holder(port).unwrap_or_else(|| "a process of another user".to_owned());
+    RunError::Port { port, holder }
+}
+
+fn secrets(layout: &Layout) -> Result<Secrets, RunError> {
+    let path = layout.secrets_json();
+    if let Some(secrets) = records::read(&path) {
+        return Ok(secrets);
+    }
+    let secrets = Secrets::mint().map_err(RunError::Plan)?;
+    save(path, &secrets)?;
+    Ok(secrets)
+}
+
+fn save<T: serde::Serialize>(path: PathBuf, record: &T) -> Result<(), RunError> {
+    records::write(&path, record).map_err(|source| RunError::File {
+        operation: "writing",
+        path,
+        source,
+    })
+}
+
+fn listen(events: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let event = if signal == SIGCHLD {
+                Event::Child
+            } else {
+                Event::Stop
+            };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+struct Running {
+    plan: Plan,
+    supervisor: Supervisor,
+    state: State,
+    site: Option<SiteJson>,
+    inbox: Receiver<Event>,
+    progress: Progress,
+    cron: Option<u32>,
+}
+
+impl Running {
+    fn start(&mut self) -> Result<String, RunError> {
+        save(self.plan.layout.env_json(), &self.plan.variables)?;
+        self.publish()?;
+        let (first, rest): (Vec<Spec>, Vec<Spec>) = self
+            .plan
+            .specs
+            .clone()
+            .into_iter()
+            .partition(|spec| SERVERS.contains(&spec.name));
+        self.launch(first)?;
+        self.prepare()?;
+        self.launch(rest)?;
+        self.introduce()
+    }
+
+    fn launch(&mut self, specs: Vec<Spec>) -> Result<(), RunError> {
+        let mut waiting = Vec::new();
+        for spec in specs {
+            let task = self.progress.task(spec.name);
+            task.say("starting");
+            self.supervisor
+                .start(spec.clone())
+                .map_err(|source| start_error(&spec, source))?;
+            waiting.push((spec, task));
+        }
+        self.publish()?;
+        let began = Instant::now();
+        while !waiting.is_empty() {
+            waiting.retain(|(spec, task)| !became_ready(spec, task, began));
+            self.watch_start(&waiting, began)?;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment; fails when a process ended or the time is over.
+    fn watch_start(&mut self, waiting: &[(Spec, Task)], began: Instant) -> Result<(), RunError> {
+        if !waiting.is_empty() && self.is_stopped_within(LOOK_AGAIN) {
+            return Err(RunError::Interrupted);
+        }
+        if let Some((name, end)) = self.supervisor.first_end() {
+            return Err(self.failed(name, end));
+        }
+        match waiting.first() {
+            Some((spec, _)) if began.elapsed() > READY_WITHIN => {
+                let why = spec.readiness().err().unwrap_or_default();
+                let seconds = READY_WITHIN.as_secs();
+                Err(self.failed(spec.name, format!("is not ready after {seconds} s ({why})")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, name: &'static str, what: String) -> RunError {
+        let lines = self.supervisor.last_lines(name, LINES);
+        RunError::Failed {
+            name,
+            what,
+            log: self.plan.layout.log(name),
+            lines,
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), RunError> {
+        let spec = self.plan.prepare.clone();
+        let task = self.progress.task(spec.name);
+        task.say("databases, buckets and streams");
+        let began = Instant::now();
+        let mut process = spec.start().map_err(|source| start_error(&spec, source))?;
+        let what = loop {
+            match process.ended() {
+                Some(status) if status.success() => {
+                    task.done(&format!(
+                        "databases, buckets and streams in {}",
+                        since(began)
+                    ));
+                    return Ok(());
+                }
+                Some(status) => break describe(status),
+                None if began.elapsed() > PREPARED_WITHIN => break "took too long".to_owned(),
+                None => {}
+            }
+            if self.is_stopped_within(LOOK_AGAIN) {
+                process.stop(spec.grace);
+                return Err(RunError::Interrupted);
+            }
+        };
+        task.failed(&what);
+        process.kill();
+        let lines = process.last_lines(LINES);
+        Err(RunError::Failed {
+            name: spec.name,
+            what,
+            log: spec.log,
+            lines,
+        })
+    }
+
+    /// Finds the admin's token and a sign-in link.
+    fn introduce(&mut self) -> Result<String, RunError> {
+        let admin = self.admin();
+        let token = admin.token(self.plan.secrets.admin_token.take())?;
+        self.plan.secrets.admin_token = Some(token);
+        save(self.plan.layout.secrets_json(), &self.plan.secrets)?;
+        Ok(admin.link()?)
+    }
+
+    fn admin(&self) -> Admin {
+        let web = self.plan.specs.iter().find(|spec| spec.name == "web");
+        Admin {
+            program: web.map(|spec| spec.program.clone()).unwrap_or_default(),
+            variables: self.plan.variables.clone(),
+            address: self.plan.web,
+        }
+    }
+
+    /// Keeps the stack running until it is told to stop.
+    fn hold(
+        &mut self,
+        link: String,
+        events: Sender<Event>,
+        ready: impl FnOnce(&SiteJson),
+    ) -> Result<(), RunError> {
+        self.cron = self.find_cron();
+        let site = self.plan.site_json(link.clone(), self.pids());
+        self.state.ready = true;
+        self.site = Some(site.clone());
+        self.publish()?;
+        ready(&site);
+        let (_alive, stop) = mpsc::channel();
+        let admin = self.admin();
+        thread::spawn(move || {
+            admin.keep_link(link, &stop, |link| drop(events.send(Event::Link(link))));
+        });
+        let mut rotated = Instant::now();
+        loop {
+            let idle = if self.cron.is_none() {
+                LOOK_AGAIN * 5
+            } else {
+                self.supervisor.idle()
+            };
+            match self.inbox.recv_timeout(idle) {
+                Ok(Event::Stop) => return Ok(()),
+                Ok(Event::Link(link)) => self.set_link(link),
+                Ok(Event::Child) | Err(_) => {}
+            }
+            self.tend();
+            if rotated.elapsed() > logs::ROTATE_EVERY {
+                logs::rotate(&self.plan.layout);
+                rotated = Instant::now();
+            }
+        }
+    }
+
+    fn tend(&mut self) {
+        for line in self.supervisor.tend() {
+            self.progress.note(&line);
+        }
+        self.cron = self
+            .cron
+            .filter(|pid| self.is_cron(*pid))
+            .or_else(|| self.find_cron());
+        self.publish_or_tell();
+    }
+
+    fn set_link(&mut self, link: String) {
+        if let Some(site) = &mut self.site {
+            site.signin_link = link;
+        }
+        self.publish_or_tell();
+    }
+
+    fn is_cron(&self, pid: u32) -> bool {
+        let parent = self.supervisor.pid("litestream");
+        parent.is_some()
+            && procfs::is_alive(pid)
+            && procfs::stat(pid).map(|stat| stat.parent) == parent
+    }
+
+    fn find_cron(&self) -> Option<u32> {
+        let children = procfs::children(self.supervisor.pid("litestream")?);
+        children
+            .into_iter()
+            .find(|pid| procfs::name(*pid).as_deref() == Some("cron"))
+    }
+
+    fn pids(&self) -> Pids {
+        Pids {
+            web: self.supervisor.pid("web"),
+            worker: self.supervisor.pid("worker"),
+            cron: self.cron,
+            litestream: self.supervisor.pid("litestream"),
+            nats: self.supervisor.pid("nats"),
+            minio: self.supervisor.pid("minio"),
+            offsite: self.supervisor.pid("offsite"),
+        }
+    }
+
+    fn publish_or_tell(&mut self) {
+        if let Err(error) = self.publish() {
+            let cause = error
+                .source()
+                .map_or_else(String::new, |cause| format!(": {cause}"));
+            self.progress.note(&format!("{error}{cause}"));
+        }
+    }
+
+    /// Writes what has changed since the last time.
+    fn publish(&mut self) -> Result<(), RunError> {
+        let described = self.supervisor.slots().iter().map(|slot| {
+            let state = ProcessState {
+                restarts: slot.restarts,
+                last_end: slot.last_end.clone(),
+                ready_at: slot.spec.ready_at.clone(),
+            };
+            (slot.spec.name.to_owned(), state)
+        });
+        self.state.processes = described.collect();
+        let pids = self.pids();
+        if let Some(site) = &mut self.site {
+            site.pids = pids;
+        }
+        let layout = &self.plan.layout;
+        if records::read::<State>(&layout.state_json()).as_ref() != Some(&self.state) {
+            save(layout.state_json(), &self.state)?;
+        }
+        match &self.site {
+            Some(site) if records::read(&layout.site_json()).as_ref() != Some(site) => {
+                save(layout.site_json(), site)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn stop(&mut self) {
+        let task = self.progress.task("stopping");
+        let began = Instant::now();
+        let Self {
+            supervisor, inbox, ..
+        } = self;
+        for names in STOP_ORDER {
+            let running: Vec<&str> = names
+                .iter()
+                .copied()
+                .filter(|name| supervisor.pid(name).is_some())
+                .collect();
+            if !running.is_empty() {
+                task.say(&running.join(", "));
+            }
+            supervisor.stop(names, |pause| {
+                matches!(inbox.recv_timeout(pause), Ok(Event::Stop))
+            });
+        }
+        task.done(&format!("all stopped in {}", since(began)));
+        for path in [self.plan.layout.site_json(), self.plan.layout.state_json()] {
+            let _absent = fs::remove_file(path);
+        }
+    }
+
+    fn is_stopped_within(&self, pause: Duration) -> bool {
+        matches!(self.inbox.recv_timeout(pause), Ok(Event::Stop))
+    }
+}
+
+fn became_ready(spec: &Spec, task: &Task, began: Instant) -> bool {
+    let ready = spec.readiness().is_ok();
+    if ready {
+        task.done(&format!("ready in {}", since(began)));
+    }
+    ready
+}
+
+fn start_error(spec: &Spec, source: io::Error) -> RunError {
+    RunError::Start {
+        name: spec.name,
+        program: spec.program.clone(),
+        source,
+    }
+}
+
+fn since(began: Instant) -> String {
+    spoken(began.elapsed())
+}
