@@ -1,0 +1,3 @@
+//! Parts on single real servers, and the rules that hold the parts apart.
+
+mod layers;
