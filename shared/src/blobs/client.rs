@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, Request, Response, Uri};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rusty_s3::Method;
 use url::Url;
 
-use super::body::{Body, IDLE, full};
+use super::body::{Body, IDLE, ObjectBody, full};
 use super::error::{BoxError, Error, Target};
 use crate::config;
 
@@ -236,10 +236,10 @@ fn unreachable(target: &Target, error: legacy::Error) -> Error {
 
 async fn refusal(call: &Call, response: Response<Body>) -> Error {
     let (parts, body) = response.into_parts();
-    let read = Limited::new(body, ERROR_BODY).collect();
-    let text = match tokio::time::timeout(IDLE, read).await {
-        Ok(Ok(body)) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        _ => String::new(),
+    let body = ObjectBody::new(body, call.target.clone());
+    let text = match body.bytes(ERROR_BODY).await {
+        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+        Err(_) => String::new(),
     };
     let target = call.target.clone();
     let code = element(&text, "Code").unwrap_or_default();

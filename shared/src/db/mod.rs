@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use readers::Readers;
-pub use schema::Schema;
+pub use schema::{Prepared, Schema};
 pub use writer::{Tx, Writer};
 
 /// The first SQLite without the WAL-reset corruption, which hits several

@@ -211,6 +211,39 @@ fn finish_in(tx: &Tx<'_>, id: Uuid, outcome: &Outcome) -> Result<Run, Error> {
     Ok(run)
 }
 
+/// Writes a restore drill of `tier` down as that of its last good copy; with a
+/// `problem` it failed, which is an alert.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn drilled(data: &Data, tier: Tier, problem: Option<String>) -> Result<(), Error> {
+    data.writer()
+        .write(move |tx| drilled_in(tx, tier, problem.as_deref()))
+        .await
+}
+
+fn drilled_in(tx: &Tx<'_>, tier: Tier, problem: Option<&str>) -> Result<(), Error> {
+    let sql = "UPDATE backup_runs SET drill = ?2 WHERE id = (SELECT id FROM backup_runs \
+               WHERE tier = ?1 AND state = 'done' ORDER BY started_at DESC LIMIT 1) RETURNING id";
+    let drill = if problem.is_none() {
+        "passed"
+    } else {
+        "failed"
+    };
+    let id = tx.conn().query_row(sql, [tier.as_str(), drill], |row| {
+        super::uuid(row.get_ref(0)?.as_str()?)
+    });
+    let id = id.optional()?;
+    if let Some(id) = id {
+        tell(tx, id)?;
+    }
+    if let Some(problem) = problem {
+        let text = format!("the restore drill of {tier} failed: {problem}");
+        alerts::raise(tx, AlertLevel::Errors, &text, id.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 /// Tells the admin's pages of a run.
 fn tell(tx: &Tx<'_>, id: Uuid) -> Result<Run, Error> {
     let sql = format!("SELECT {COLUMNS} FROM backup_runs WHERE id = ?1");

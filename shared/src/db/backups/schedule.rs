@@ -173,3 +173,17 @@ pub async fn release(data: &Data, name: &'static str, owner: String) -> Result<(
         })
         .await
 }
+
+/// Forgets that `task` was ever known.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub async fn forget(data: &Data, task: &'static str) -> Result<(), Error> {
+    data.writer()
+        .write(move |tx| {
+            tx.conn()
+                .execute("DELETE FROM schedule WHERE task = ?1", [task])?;
+            Ok(())
+        })
+        .await
+}
