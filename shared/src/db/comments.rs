@@ -60,6 +60,9 @@ pub struct Comment {
     pub status: CommentStatus,
     /// When it was accepted.
     pub created_at: Instant,
+    /// Whether the admin wrote it.
+    #[serde(default)]
+    pub by_admin: bool,
 }
 
 impl Comment {
@@ -112,7 +115,7 @@ pub enum AcceptError {
 }
 
 const COLUMNS: &str = "comments.id, slug, parent_id, author, body, comments.html, \
-                       comments.status, comments.created_at";
+                       comments.status, comments.created_at, trusted";
 const TABLES: &str = "comments JOIN posts ON posts.id = comments.post_id";
 
 fn comment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Comment> {
@@ -127,6 +130,7 @@ fn comment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Comment> {
         html: row.get(5)?,
         status: CommentStatus::parse(&status).unwrap_or(CommentStatus::Pending),
         created_at: row.get(7)?,
+        by_admin: row.get(8)?,
     })
 }
 
@@ -384,9 +388,9 @@ pub async fn list(
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Moderated {
             comment: comment(row)?,
-            email: row.get(8)?,
-            reason: row.get(9)?,
-            post_title: row.get(10)?,
+            email: row.get(9)?,
+            reason: row.get(10)?,
+            post_title: row.get(11)?,
         })
     };
     let status = status.map(CommentStatus::as_str);

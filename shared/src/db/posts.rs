@@ -220,6 +220,37 @@ fn select_page(conn: &rusqlite::Connection, filter: &Filter) -> Result<Vec<Post>
     Ok(statement.query_map(row, post)?.collect::<Result<_, _>>()?)
 }
 
+/// Slug and title of the published posts next to `post`: the newer one, then
+/// the older one.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn neighbours(
+    data: &Data,
+    post: &Post,
+) -> Result<(Option<Neighbour>, Option<Neighbour>), Error> {
+    let (at, id) = (date(post), post.id.to_string());
+    let newer = "SELECT slug, title FROM posts WHERE status = 'published' \
+                 AND (published_at, id) > (?1, ?2) ORDER BY published_at, id LIMIT 1";
+    let older = "SELECT slug, title FROM posts WHERE status = 'published' \
+                 AND (published_at, id) < (?1, ?2) ORDER BY published_at DESC, id DESC LIMIT 1";
+    data.readers()
+        .read(move |conn| {
+            let one = |sql: &str| {
+                let mut statement = conn.prepare_cached(sql)?;
+                let row = params![at, id];
+                statement
+                    .query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()
+            };
+            Ok((one(newer)?, one(older)?))
+        })
+        .await
+}
+
+/// Slug and title of a post.
+pub type Neighbour = (String, String);
+
 /// Published posts that hold all words of `query`, best first.
 ///
 /// # Errors
