@@ -24,11 +24,15 @@ pub enum Command {
     /// Start the whole site: servers, web, worker and cron
     Up(UpArgs),
     /// Stop the site in the right order and leave no process behind
+    #[command(after_help = "Example: ./site down --dir .two")]
     Down(DirArgs),
     /// Show the processes: pid, uptime, restarts, memory, readiness
     Status(StatusArgs),
     /// Show what the processes printed
     Logs(LogsArgs),
+    /// Write sample content: posts, photographs, comments
+    #[command(after_help = "Example: ./site seed")]
+    Seed(DirArgs),
     /// Run a binary of the site with the running site's environment
     Exec(ExecArgs),
     /// Run all tests that CI runs, or one part of them
@@ -39,7 +43,6 @@ pub enum Command {
 
 /// Which stack is meant.
 #[derive(Args, Clone)]
-#[command(after_help = "Example: ./site down --dir /tmp/other")]
 pub struct DirArgs {
     /// Directory of the site [default: .site in the repository]
     #[arg(long, value_name = "DIR")]

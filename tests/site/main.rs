@@ -5,6 +5,7 @@ mod cli;
 mod down;
 mod exec;
 mod logs;
+mod seed;
 mod status;
 mod test;
 mod up;
@@ -32,6 +33,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Down(args) => down::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Seed(args) => seed::run(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
