@@ -1,0 +1,227 @@
+//! `worker jobs`: what ended, and what to do about what died.
+
+use clap::{Args, Subcommand, ValueEnum};
+use shared::config::Env;
+use shared::db::done::{self, Detail, Ended};
+use shared::db::{Data, Page};
+
+use super::CliError;
+use crate::config;
+
+/// Jobs of a page when all are walked through.
+const PAGE: usize = 200;
+
+/// What to do with jobs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List jobs that ended, newest first
+    List {
+        /// Which ones
+        #[arg(long, value_enum, default_value_t = State::Dead)]
+        state: State,
+        /// Of this queue alone
+        #[arg(long)]
+        queue: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+        limit: u16,
+        /// Go on where a list ended: its "next"
+        #[arg(long)]
+        after: Option<String>,
+        /// As JSON, as the API gives it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one job with every error and its payload
+    Show {
+        /// Its id
+        id: String,
+        /// As JSON, as the API gives it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send dead jobs back to their queues
+    Retry(Chosen),
+    /// Forget dead jobs
+    Discard(Chosen),
+}
+
+/// How jobs ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum State {
+    /// They did what they had to.
+    Done,
+    /// They gave up.
+    Dead,
+}
+
+/// Which dead jobs.
+#[derive(Debug, Args)]
+pub struct Chosen {
+    /// Their ids
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+    /// With --all: of this queue alone
+    #[arg(long, requires = "all")]
+    queue: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the command says.
+///
+/// # Errors
+/// When the database cannot be used, or a job is not there.
+pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
+    let data = Data::open(&config::data_dir(env)?)?;
+    match command {
+        Command::List {
+            state,
+            queue,
+            limit,
+            after,
+            json,
+        } => {
+            let dead = state == State::Dead;
+            let page = done::list(&data, dead, queue, after, usize::from(limit)).await?;
+            print_page(&page, json);
+            Ok(())
+        }
+        Command::Show { id, json } => show(&data, id, json).await,
+        Command::Retry(chosen) => retry(&data, chosen).await,
+        Command::Discard(chosen) => discard(&data, chosen).await,
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("what the API gives is JSON");
+    println!("{text}");
+}
+
+fn print_page(page: &Page<Ended>, json: bool) {
+    if json {
+        return print_json(page);
+    }
+    if page.items.is_empty() {
+        println!("No jobs.");
+    }
+    for job in &page.items {
+        println!(
+            "{}  {:<14} {:<12} {}  attempt {}  {}",
+            job.id,
+            job.queue,
+            job.kind,
+            job.at,
+            job.attempt,
+            job.reason.as_deref().unwrap_or(job.state)
+        );
+    }
+    if let Some(next) = &page.next {
+        println!("There are more: --after {next}");
+    }
+}
+
+async fn show(data: &Data, id: String, json: bool) -> Result<(), CliError> {
+    let found = done::detail(data, id.clone()).await?;
+    let detail = found.ok_or_else(|| CliError::Failed(format!("no job {id} has ended")))?;
+    if json {
+        print_json(&detail);
+    } else {
+        print_detail(&detail);
+    }
+    Ok(())
+}
+
+fn print_detail(detail: &Detail) {
+    let job = &detail.job;
+    println!("job      {}", job.id);
+    println!("queue    {} ({})", job.queue, job.kind);
+    println!("state    {} at {}", job.state, job.at);
+    println!("attempt  {}", job.attempt);
+    println!("cause    {}", job.cause);
+    if let Some(reason) = &job.reason {
+        println!("reason   {reason}");
+    }
+    for attempt in &detail.errors {
+        println!(
+            "error    {} at {}: {}",
+            attempt.attempt, attempt.at, attempt.error
+        );
+    }
+    if let Some(body) = &detail.body {
+        println!("message  {body}");
+    }
+}
+
+async fn retry(data: &Data, chosen: Chosen) -> Result<(), CliError> {
+    let json = chosen.json;
+    let mut sent = Vec::new();
+    let mut refused = Vec::new();
+    for id in ids(data, chosen).await? {
+        match done::replay(data, id.clone()).await {
+            Ok(Some(now)) => sent.push(serde_json::json!({"id": now, "was": id})),
+            Ok(None) => refused.push(format!("{id}: no dead job has this id")),
+            Err(error) => refused.push(format!("{id}: {error}")),
+        }
+    }
+    if json {
+        print_json(&serde_json::json!({"retried": sent}));
+    } else {
+        for job in &sent {
+            println!("{} runs again as {}", text(&job["was"]), text(&job["id"]));
+        }
+    }
+    ended(sent.len(), &refused, "were sent back")
+}
+
+async fn discard(data: &Data, chosen: Chosen) -> Result<(), CliError> {
+    let json = chosen.json;
+    let mut forgotten = Vec::new();
+    let mut refused = Vec::new();
+    for id in ids(data, chosen).await? {
+        if done::discard(data, id.clone()).await? {
+            forgotten.push(id);
+        } else {
+            refused.push(format!("{id}: no dead job has this id"));
+        }
+    }
+    if json {
+        print_json(&serde_json::json!({"discarded": forgotten}));
+    }
+    ended(forgotten.len(), &refused, "were forgotten")
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn ended(good: usize, refused: &[String], what: &str) -> Result<(), CliError> {
+    if refused.is_empty() {
+        eprintln!("{good} {what}");
+        return Ok(());
+    }
+    Err(CliError::Failed(format!(
+        "{good} {what}; not these:\n  {}",
+        refused.join("\n  ")
+    )))
+}
+
+/// The chosen ids; with `--all`, those that are dead now.
+async fn ids(data: &Data, chosen: Chosen) -> Result<Vec<String>, CliError> {
+    if !chosen.all {
+        return Ok(chosen.ids);
+    }
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = done::list(data, true, chosen.queue.clone(), after, PAGE).await?;
+        ids.extend(page.items.into_iter().map(|job| job.id));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(ids),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The command line.
+
+pub mod jobs;
+pub mod queues;
+
+use clap::{Parser, Subcommand};
+use shared::config::{Env, Mistakes};
+
+use crate::config::{Config, Role};
+use crate::registry::chain;
+
+/// Executes the jobs of Hearth.
+#[derive(Debug, Parser)]
+#[command(
+    name = "worker",
+    version,
+    about,
+    after_help = "\
+Configuration comes from the environment: NATS_URL, QUEUES_FILE, and by role
+SITE_DATA_DIR, SITE_URL, COMMENTS_MODERATION, SMTP_URL, MAIL_FROM (data) and S3_… (compute).
+
+Exit status: 0 done, 1 failed, 2 used wrongly."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take jobs from the queues until SIGTERM
+    #[command(after_help = "\
+Examples:
+  worker run                  all queues, beside the database
+  worker run --role compute   images alone, on any machine that reaches NATS and S3")]
+    Run {
+        /// Which queues to take
+        #[arg(long, value_enum, default_value_t = Role::All)]
+        role: Role,
+    },
+    /// Look at jobs that ended; send dead ones back, or forget them
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  worker jobs list                      the dead jobs, newest first
+  worker jobs list --state done --json  what was done, for a script
+  worker jobs show 0199c0de-…           one job with every error and its payload
+  worker jobs retry 0199c0de-…          send a dead job back to its queue
+  worker jobs retry --all --queue mail  or all of a queue
+  worker jobs discard 0199c0de-…        forget a dead job"
+    )]
+    Jobs(jobs::Command),
+    /// Look at the queues
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  worker queues list
+  worker queues list --json"
+    )]
+    Queues(queues::Command),
+}
+
+/// Why a command ended otherwise than well.
+#[derive(Debug)]
+pub enum CliError {
+    /// It failed: exit status 1.
+    Failed(String),
+    /// It was used wrongly: exit status 2.
+    Misused(String),
+}
+
+impl From<Mistakes> for CliError {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Misused(mistakes.to_string())
+    }
+}
+
+impl From<shared::db::Error> for CliError {
+    fn from(error: shared::db::Error) -> Self {
+        Self::Failed(chain(&error))
+    }
+}
+
+impl From<crate::RunError> for CliError {
+    fn from(error: crate::RunError) -> Self {
+        match error {
+            crate::RunError::Registry(error) => Self::Misused(format!("QUEUES_FILE: {error}")),
+            error => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// When that failed, or cannot be done.
+pub async fn run(cli: Cli, env: Env) -> Result<(), CliError> {
+    match cli.command {
+        Command::Run { role } => {
+            let config = Config::from_env(env, role)?;
+            config.log.start();
+            let shutdown = shared::shutdown::on_signal()
+                .map_err(|error| CliError::Failed(format!("cannot listen to signals: {error}")))?;
+            Ok(crate::run(config, shutdown).await?)
+        }
+        Command::Jobs(command) => jobs::run(command, env).await,
+        Command::Queues(command) => queues::run(command, env).await,
+    }
+}

@@ -1,0 +1,145 @@
+//! Makes the variants of an image, and writes down what came of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use shared::blobs::{self, PutOptions};
+use shared::db::{Tx, done, images as db_images};
+use shared::envelope::Envelope;
+use shared::jobs::Job;
+use shared::jobs::images::{ComputeOutcome, MakeVariants, Picture, Variant, VariantsMade};
+use shared::queues::{Queue, Queues};
+use tokio::sync::Semaphore;
+
+use super::Buckets;
+use crate::images::{self, ImageError, Made};
+use crate::registry::{Failure, Outcome, Registry, RegistryError, chain};
+use crate::runner::retry_or_bury;
+
+/// Originals of more bytes are not even fetched whole.
+const ORIGINAL_MAX: usize = 64 * 1024 * 1024;
+/// A content-addressed object never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// Registers the compute job.
+///
+/// # Errors
+/// When it is registered already.
+pub fn register_compute(registry: &mut Registry, buckets: Buckets) -> Result<(), RegistryError> {
+    // One at a time whatever the queue says: a decoded image can be large, and
+    // one that ran out of time still holds its memory until it ends.
+    let turn = Arc::new(Semaphore::new(1));
+    registry.compute::<MakeVariants, Picture, VariantsMade, _>(
+        move |job| make(buckets.clone(), Arc::clone(&turn), job.payload),
+        |job, outcome| VariantsMade { job, outcome },
+    )
+}
+
+/// Registers the data job with the result.
+///
+/// # Errors
+/// When it is registered already.
+pub fn register_results(registry: &mut Registry, queues: Arc<Queues>) -> Result<(), RegistryError> {
+    registry.data::<VariantsMade>(move |tx, result| {
+        let VariantsMade { job, outcome } = &result.payload;
+        match queues.queues.get(MakeVariants::QUEUE) {
+            Some(queue) => settle(tx, queue, job, outcome),
+            None => Ok(Outcome::Discard(format!(
+                "the queue {} is gone",
+                MakeVariants::QUEUE
+            ))),
+        }
+    })
+}
+
+async fn make(
+    buckets: Buckets,
+    turn: Arc<Semaphore>,
+    job: MakeVariants,
+) -> ComputeOutcome<Picture> {
+    let original = match fetch(&buckets, &job.original).await {
+        Ok(original) => original,
+        Err(blobs::Error::TooLarge { length, .. }) => {
+            let (mib, max) = (length >> 20, ORIGINAL_MAX >> 20);
+            return ComputeOutcome::Refused(format!(
+                "the file has {mib} MiB; at most {max} are taken"
+            ));
+        }
+        Err(error) => return ComputeOutcome::Failed(chain(&error)),
+    };
+    let made = scaled(original, turn).await;
+    match made {
+        Ok(made) => store(&buckets, made).await,
+        Err(error) if error.is_refusal() => ComputeOutcome::Refused(error.to_string()),
+        Err(error) => ComputeOutcome::Failed(chain(&error)),
+    }
+}
+
+async fn fetch(buckets: &Buckets, key: &str) -> Result<Bytes, blobs::Error> {
+    buckets.private.get(key).await?.bytes(ORIGINAL_MAX).await
+}
+
+async fn scaled(original: Bytes, turn: Arc<Semaphore>) -> Result<Made, ImageError> {
+    let turn = turn.acquire_owned().await;
+    let work = move || {
+        let _turn = turn;
+        images::make(&original)
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(ImageError::Panicked))
+}
+
+async fn store(buckets: &Buckets, made: Made) -> ComputeOutcome<Picture> {
+    let puts = made.files.into_iter().map(async |file| {
+        let (variant, content) = file;
+        let options = PutOptions {
+            content_type: Some(variant.media_type.clone()),
+            cache_control: Some(FOR_EVER.to_owned()),
+            sha256: None,
+        };
+        buckets.public.put(&variant.key, content, options).await?;
+        Ok::<Variant, blobs::Error>(variant)
+    });
+    match try_join_all(puts).await {
+        Ok(variants) => ComputeOutcome::Made(Picture {
+            width: made.width,
+            height: made.height,
+            placeholder: made.placeholder,
+            variants,
+        }),
+        Err(error) => ComputeOutcome::Failed(chain(&error)),
+    }
+}
+
+/// Writes down what came of one attempt, once. A refused upload is no dead job:
+/// the job did what it could, and the image says why it cannot be shown.
+fn settle(
+    tx: &Tx<'_>,
+    queue: &Queue,
+    job: &Envelope<MakeVariants>,
+    outcome: &ComputeOutcome<Picture>,
+) -> Result<Outcome, Failure> {
+    let (name, image) = (MakeVariants::QUEUE, job.payload.image);
+    match outcome {
+        ComputeOutcome::Made(picture) => {
+            if done::once(tx, name, job)? {
+                db_images::made(tx, image, picture, job.id)?;
+            }
+        }
+        ComputeOutcome::Refused(why) => {
+            if done::once(tx, name, job)? {
+                tracing::info!(%image, why, "an upload was refused");
+                db_images::failed(tx, image, why, job.id)?;
+            }
+        }
+        ComputeOutcome::Failed(why) => {
+            if !done::has_failed(tx, job)? && !retry_or_bury(tx, name, queue, job, why, None)? {
+                let why = "the image could not be processed; the admin can try it again";
+                db_images::failed(tx, image, why, job.id)?;
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,76 @@
+//! The executor of every kind of job; their payloads are in `shared::jobs`.
+
+pub mod comments;
+pub mod compute;
+pub mod images;
+pub mod mail;
+pub mod posts;
+pub mod rules;
+pub mod views;
+
+use std::sync::Arc;
+
+use shared::blobs::Bucket;
+use shared::db::{Data, Ttl};
+use shared::queues::Queues;
+use url::Url;
+
+use crate::config::{Config, Moderation};
+use crate::mail::Mailer;
+use crate::registry::{Registry, RegistryError};
+
+/// What the executors of a role with the database work with.
+pub struct DataParts {
+    /// The site.
+    pub data: Data,
+    /// What is to be forgotten.
+    pub ttl: Ttl,
+    /// The way out for mail.
+    pub mailer: Mailer,
+    /// The site's address.
+    pub site_url: Url,
+    /// Which comments wait for the admin.
+    pub moderation: Moderation,
+}
+
+/// The buckets that compute jobs read and write.
+#[derive(Clone)]
+pub struct Buckets {
+    /// Originals.
+    pub private: Bucket,
+    /// Variants.
+    pub public: Bucket,
+}
+
+/// Every executor of a role: those for which it has the parts.
+///
+/// # Errors
+/// When two take the same kind, or the queues' file lacks a queue of one.
+pub fn registry(
+    config: &Config,
+    data: Option<DataParts>,
+    buckets: Option<Buckets>,
+) -> Result<Registry, RegistryError> {
+    let mut registry = Registry::default();
+    if let Some(parts) = data {
+        register_data(&mut registry, parts, Arc::new(config.queues.clone()))?;
+    }
+    if let Some(buckets) = buckets {
+        images::register_compute(&mut registry, buckets)?;
+    }
+    registry.check(&config.queues)?;
+    Ok(registry)
+}
+
+fn register_data(
+    registry: &mut Registry,
+    parts: DataParts,
+    queues: Arc<Queues>,
+) -> Result<(), RegistryError> {
+    comments::register(registry, parts.moderation)?;
+    views::register(registry)?;
+    posts::register(registry)?;
+    images::register_results(registry, queues)?;
+    compute::register(registry)?;
+    mail::register(registry, parts)
+}

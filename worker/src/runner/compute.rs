@@ -1,0 +1,140 @@
+//! Jobs without a database: the result is published, then the job is over.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use shared::bus::Message;
+use shared::envelope::Envelope;
+use shared::jobs::Job;
+use shared::jobs::compute::KeepPoison;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::data::job_span;
+use super::delivery::Delivery;
+use super::{COMPUTE_GRACE, Slot};
+use crate::registry::{Compute, Executor, Misshapen, panic_text};
+
+/// The pause between two tries to hand in a result.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Of a message that is no job, so much is kept: it travels in a message.
+const POISON_MAX: usize = 600_000;
+
+impl Slot {
+    /// Runs a job, hands in its result, acknowledges. Until the result is
+    /// stored the job is not acknowledged; a crash between the two computes it
+    /// again, and the second result is known as a duplicate.
+    pub(super) async fn work_compute(&self, delivery: Delivery) {
+        let begun = Instant::now();
+        let (result, span) = match delivery.job() {
+            Err(reason) => (Some(self.poison(&delivery, &reason)), tracing::Span::none()),
+            Ok(job) => {
+                let span = job_span(&self.name, &job);
+                let result = self.result(&delivery, job).instrument(span.clone());
+                (result.await, span)
+            }
+        };
+        let handed_in = match result {
+            Some(result) => self.hand_in(&result).instrument(span).await,
+            None => false,
+        };
+        if handed_in {
+            let (queue, kind) = (&self.name, &delivery.kind);
+            self.shared
+                .metrics
+                .ended(queue, kind, "ended", begun.elapsed());
+            self.ack(&delivery);
+        } else {
+            delivery.give_back(None).await;
+        }
+    }
+
+    /// The message that says what came of it; `None` when the shutdown could
+    /// not wait.
+    async fn result(&self, delivery: &Delivery, job: Envelope) -> Option<Message> {
+        let kind = &delivery.kind;
+        let Some(Executor::Compute(compute)) = self.shared.registry.get(&self.name, kind) else {
+            return Some(self.poison(delivery, &format!("no executor takes the kind {kind}")));
+        };
+        let result = match delivery.vanished() {
+            Some(why) => compute.failed(job, why),
+            None => self.computed(compute, job).await?,
+        };
+        Some(result.unwrap_or_else(|misshapen| self.poison(delivery, &misshapen.to_string())))
+    }
+
+    async fn computed(
+        &self,
+        compute: &Compute,
+        job: Envelope,
+    ) -> Option<Result<Message, Misshapen>> {
+        let attempt = match compute.run(job.clone()) {
+            Ok(attempt) => attempt,
+            Err(misshapen) => return Some(Err(misshapen)),
+        };
+        let attempt = attempt.in_current_span();
+        let grace = async {
+            self.shared.shutdown.cancelled().await;
+            tokio::time::sleep(COMPUTE_GRACE).await;
+        };
+        tokio::select! {
+            result = supervised(attempt, self.queue.timeout) => Some(match result {
+                Ok(message) => Ok(message),
+                Err(why) => compute.failed(job, why),
+            }),
+            () = grace => None,
+        }
+    }
+
+    /// Publishes until it is stored; false when the shutdown came first.
+    async fn hand_in(&self, result: &Message) -> bool {
+        while let Err(error) = self.shared.bus.publish(result).await {
+            tracing::warn!(%error, "a result waits to be stored");
+            tokio::select! {
+                () = self.shared.shutdown.cancelled() => return false,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        true
+    }
+
+    /// Has the data worker keep a message that is no job.
+    fn poison(&self, delivery: &Delivery, reason: &str) -> Message {
+        tracing::error!(queue = self.name, message = delivery.id, reason, "poison");
+        let body = delivery.body();
+        let kept = &body[..body.len().min(POISON_MAX)];
+        let job = KeepPoison {
+            message: delivery.id.clone(),
+            queue: self.name.clone(),
+            kind: delivery.kind.clone(),
+            body: STANDARD.encode(kept),
+            reason: reason.to_owned(),
+        };
+        Message {
+            msg_id: format!("poison.{}", delivery.id),
+            subject: KeepPoison::subject(),
+            body: job.envelope(Uuid::nil()).to_json().into(),
+        }
+    }
+}
+
+/// Runs `attempt` as a task of its own, so that a panic ends it alone, within
+/// `timeout`.
+///
+/// # Errors
+/// Why it has no result, in words.
+pub(super) async fn supervised<T: Send + 'static>(
+    attempt: impl Future<Output = T> + Send + 'static,
+    timeout: Duration,
+) -> Result<T, String> {
+    let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(attempt));
+    match tokio::time::timeout(timeout, task).await {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(ended)) => Err(ended.try_into_panic().map_or_else(
+            |_| "the attempt was cut off".to_owned(),
+            |p| panic_text(&*p),
+        )),
+        Err(_) => Err(format!("the attempt took longer than {timeout:?}")),
+    }
+}
