@@ -47,7 +47,7 @@ pub fn encode(frame: Frame, pixels: &[u8], held: Held) -> Result<Vec<u8>, Encodi
     Ok(file)
 }
 
-const QUALITY: u8 = 90;
+const QUALITY: u8 = 94;
 
 /// A quarter turn against the clock.
 fn turn(frame: Frame, pixels: &[u8]) -> Vec<u8> {
