@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 COMPOSE = "v2.40.3"
+SITE_SETTINGS = ("SITE_", "S3_", "OFFSITE_", "NATS_", "SMTP_", "MAIL_", "QUEUES_", "COMPOSE_")
 
 
 class CannotRun(Exception):
@@ -35,7 +36,9 @@ class Engine:
         self.home = cache_dir() / "docker"
         self.run_dir = self.home / "run"
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        self.env = {**os.environ, "DOCKER_CLI_HINTS": "false", "BUILDKIT_PROGRESS": "plain"}
+        # Settings of another site in the caller's environment are not this one's.
+        own = {k: v for k, v in os.environ.items() if not k.startswith(SITE_SETTINGS)}
+        self.env = {**own, "DOCKER_CLI_HINTS": "false", "BUILDKIT_PROGRESS": "plain"}
         self.process = None
         self.lock = None
 
