@@ -80,7 +80,7 @@ fn part(name: &str, arguments: &[String]) -> Result<(), String> {
         "integration" | "e2e" | "ledger" => scenarios(name, arguments),
         "ui" => ui(),
         "browser" => browser(arguments),
-        "compose" => program(&tests().join("compose/run.sh"), arguments),
+        "compose" => program(&tests().join("compose/run.py"), arguments),
         other => Err(format!("{other} is not a part")),
     }
 }

@@ -45,7 +45,10 @@ pub fn stop(layout: &Layout) -> Vec<String> {
         stop_named(layout, |name| names.contains(&name));
     }
     stop_named(layout, |_| true);
-    found.into_iter().map(|leftover| leftover.name).collect()
+    let mut names: Vec<String> = found.into_iter().map(|leftover| leftover.name).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn stop_named(layout: &Layout, wanted: impl Fn(&str) -> bool) {

@@ -473,7 +473,7 @@ impl Running {
         }
     }
 
-    /// Writes what has changed since the last time.
+    /// Writes what has changed since the last time: the state last, which tells of readiness.
     fn publish(&mut self) -> Result<(), RunError> {
         let described = self.supervisor.slots().iter().map(|slot| {
             let state = ProcessState {
@@ -489,15 +489,15 @@ impl Running {
             site.pids = pids;
         }
         let layout = &self.plan.layout;
-        if records::read::<State>(&layout.state_json()).as_ref() != Some(&self.state) {
+        if let Some(site) = &self.site
+            && records::read(&layout.site_json()).as_ref() != Some(site)
+        {
+            save(layout.site_json(), site)?;
+        }
+        if records::read(&layout.state_json()).as_ref() != Some(&self.state) {
             save(layout.state_json(), &self.state)?;
         }
-        match &self.site {
-            Some(site) if records::read(&layout.site_json()).as_ref() != Some(site) => {
-                save(layout.site_json(), site)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn stop(&mut self) {
