@@ -15,7 +15,7 @@ use crate::backup::{self, Error, Head, Options, TierStore, chain, drill};
 use crate::cli::{Backup, Cli, Command, Restore};
 use crate::config::{Config, Stores};
 use crate::restore::{self, From, Wanted};
-use crate::{OpenError, ServeError, Site, prepare};
+use crate::{OpenError, ServeError, Site, prepare, tasks};
 
 /// Runs shown by `cron backup list`.
 const LISTED: usize = 50;
@@ -118,19 +118,46 @@ async fn backup_run(
     json: bool,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
-    let Site {
-        config,
-        stores,
-        data,
-        ..
-    } = Site::open(config)?;
-    let run = backup::run(&data, &config, &stores, tier, options, shutdown).await?;
+    let site = Site::open(config)?;
+    let run = if options.dry_run {
+        let Site {
+            config,
+            stores,
+            data,
+            ..
+        } = &site;
+        backup::run(data, config, stores, tier, options, shutdown).await?
+    } else {
+        noted_run(&site, tier, options, shutdown).await?
+    };
     print(json, &run, || println!("{}", describe(&run)));
     if run.error.is_some() {
         Err(Failure::Told)
     } else {
         Ok(())
     }
+}
+
+/// A run by hand counts as the scheduled one.
+async fn noted_run(
+    site: &Site,
+    tier: Tier,
+    options: Options,
+    shutdown: &Shutdown,
+) -> Result<Run, Failure> {
+    let Site {
+        config,
+        stores,
+        data,
+        ..
+    } = site;
+    schedule::started(data, tier.task()).await?;
+    let run = backup::run(data, config, stores, tier, options, shutdown).await?;
+    if run.error.is_none() {
+        let next = tasks::Task::Backup(tier).next(Instant::now());
+        schedule::ended(data, tier.task(), true, Some(next)).await?;
+    }
+    Ok(run)
 }
 
 fn describe(run: &Run) -> String {
@@ -319,7 +346,8 @@ async fn status(config: Config, json: bool) -> Result<(), Failure> {
     for tier in Tier::OLDEST_FIRST.into_iter().rev() {
         tiers.push(tier_status(&site, tier).await?);
     }
-    let tasks = schedule::list(&site.data).await?;
+    let mut tasks = schedule::list(&site.data).await?;
+    tasks.retain(|row| tasks::Task::ALL.iter().any(|task| task.name() == row.task));
     let status = Status {
         offsite: site.stores.has_offsite(),
         tasks,

@@ -91,8 +91,6 @@ pub async fn restore(config: &Config, stores: &Stores, wanted: &Wanted) -> Resul
         }
     };
     drop(scratch);
-    // Empty by now; if not, it tells of what went wrong there.
-    let _stays_if_used = std::fs::remove_dir(wanted.to.join(".restoring"));
     let facts = check(database.clone()).await?;
     Ok(Restored {
         database,

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::Error;
 
-/// A directory that is deleted with everything in it when this is dropped.
+/// A directory that is deleted with everything in it when this is dropped,
+/// and its parent with it when nothing else is there.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -47,5 +48,7 @@ impl Drop for Scratch {
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "a scratch directory stays behind");
         }
+        // The parent goes too, unless something else is in it.
+        let _used = self.path.parent().map(std::fs::remove_dir);
     }
 }

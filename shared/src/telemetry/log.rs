@@ -23,7 +23,7 @@ impl Log {
         let takes = "error, warn, info, debug or trace, also by target: info,web=debug";
         let filter = env.with_default("LOG_LEVEL", takes, Targets::new());
         let filter = if filter.iter().next().is_none() && filter.default_level().is_none() {
-            Targets::from_str("info,async_nats=warn").expect("a constant filter parses")
+            Targets::from_str("info,async_nats=warn,tokio_cron_scheduler=warn").expect("a constant filter parses")
         } else {
             filter
         };
