@@ -4,4 +4,4 @@
 mod e2e;
 mod integration;
 mod ledger;
-mod support;
+pub use support;

@@ -134,7 +134,7 @@ async fn a_wrong_variable_is_named_with_all_others_before_anything_opens() {
     let site = Site::shared();
     for binary in BINARIES {
         let verb = if binary == "web" { "serve" } else { "run" };
-        let path = std::path::Path::new(env!("CARGO_BIN_EXE_site")).with_file_name(binary);
+        let path = support::site::binary(binary);
         let output = std::process::Command::new(path)
             .arg(verb)
             .env_clear()
@@ -165,8 +165,7 @@ async fn a_used_port_is_named_with_what_to_do() {
         .trim_end_matches('/')
         .to_owned();
     let other = tempdir();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_site"))
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let output = support::site::site_command()
         .args(["up", "--detach", "--port", &port, "--dir"])
         .arg(&other)
         .output()

@@ -48,8 +48,7 @@ impl Site {
     /// Runs `site VERB --dir DIR …`.
     pub fn command(&self, words: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
         let (verb, rest) = words.split_first().expect("a verb");
-        Command::new(env!("CARGO_BIN_EXE_site"))
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        site_command()
             .args([verb, "--dir"])
             .arg(&self.dir)
             .args(rest)
@@ -61,8 +60,7 @@ impl Site {
     /// Runs a binary of the site with the running site's environment.
     pub fn exec(&self, words: &[&str]) -> std::process::Output {
         let (name, arguments) = words.split_first().expect("a binary");
-        Command::new(env!("CARGO_BIN_EXE_site"))
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        site_command()
             .args(["exec", name, "--dir"])
             .arg(&self.dir)
             .arg("--")
@@ -179,6 +177,24 @@ impl Drop for Site {
         );
         std::fs::remove_dir_all(&self.dir).expect("the site's directory can be removed");
     }
+}
+
+/// The `site` command that was built beside the program that runs.
+pub fn site_command() -> Command {
+    let mut command = Command::new(binary("site"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    command
+}
+
+/// A binary of the site, built beside the program that runs: a test is in
+/// `deps/`, one folder further down.
+pub fn binary(name: &str) -> PathBuf {
+    let running = std::env::current_exe().expect("a running program has a path");
+    let built = running.ancestors().skip(1).map(|folder| folder.join(name));
+    built
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not built"))
 }
 
 fn free_port() -> u16 {

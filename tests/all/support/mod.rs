@@ -1,7 +1,0 @@
-//! What the tests share: a client, waiting on conditions, a running site.
-
-pub mod client;
-pub mod image;
-pub mod site;
-pub mod sse;
-pub mod wait;
