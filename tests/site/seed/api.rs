@@ -205,7 +205,7 @@ impl Api {
             };
             all.append(items);
             match page["next"].as_str() {
-                Some(next) => query = format!("?cursor={next}"),
+                Some(next) => query = format!("?after={next}"),
                 None => return Ok(all),
             }
         }
