@@ -37,6 +37,8 @@ class CommentForm {
 
   start() {
     this.#recall();
+    // The page may come from the browser's cache, its key with it.
+    this.#renewKey();
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();

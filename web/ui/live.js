@@ -6,7 +6,7 @@
 
 import { SourceTransport } from "./live/source.js";
 import { TabsTransport, tabsSupported } from "./live/tabs.js";
-import { parseCursor } from "./live/transport.js";
+import { parseCursor, TOPICS_MAX } from "./live/transport.js";
 
 /** @typedef {import("./live/transport.js").RawEvent} RawEvent */
 /** @typedef {import("./live/transport.js").Sink} Sink */
@@ -65,7 +65,7 @@ export class Live {
   start() {
     const { topics = "", cursor = "" } = document.body.dataset;
     this.#cursor = cursor;
-    this.#topics = words(topics);
+    this.#topics = words(topics).slice(0, TOPICS_MAX);
     this.#open();
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", ({ persisted }) => {
@@ -79,7 +79,8 @@ export class Live {
    * @param {string} cursor
    */
   follow(topics, cursor) {
-    const fresh = words(topics).filter((topic) => !this.#topics.includes(topic));
+    const room = TOPICS_MAX - this.#topics.length;
+    const fresh = words(topics).filter((topic) => !this.#topics.includes(topic)).slice(0, room);
     if (fresh.length === 0) return;
     const from = parseCursor(cursor);
     for (const topic of fresh) if (from) this.#seen.set(topic, from);

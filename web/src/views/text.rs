@@ -94,7 +94,10 @@ impl fmt::Display for Bytes {
             tenths /= 1024;
             unit += 1;
         }
-        write!(f, "{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+        match tenths % 10 {
+            0 => write!(f, "{} {}", tenths / 10, UNITS[unit]),
+            tenth => write!(f, "{}.{tenth} {}", tenths / 10, UNITS[unit]),
+        }
     }
 }
 
@@ -146,7 +149,7 @@ mod tests {
         assert_eq!(Bytes(0).to_string(), "0 B");
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
-        assert_eq!(Bytes(1024 * 1024).to_string(), "1.0 MiB");
+        assert_eq!(Bytes(1024 * 1024).to_string(), "1 MiB");
         assert_eq!(Bytes(u64::MAX).to_string(), "16777215.9 TiB");
     }
 

@@ -5,7 +5,7 @@
  */
 
 import { SourceTransport } from "./source.js";
-import { earlier } from "./transport.js";
+import { earlier, TOPICS_MAX } from "./transport.js";
 
 /** @typedef {import("./transport.js").RawEvent} RawEvent */
 /** @typedef {import("./transport.js").Sink} Sink */
@@ -13,15 +13,20 @@ import { earlier } from "./transport.js";
 /** @typedef {import("./transport.js").Transport} Transport */
 
 /**
- * From a follower: `follow`, `leave`, `ask`. From the leader: the rest.
+ * From a follower: `follow`, `leave`, `ask`. From the leader: the rest; `full`
+ * sends a tab away to a connection of its own.
  * @typedef {{type: "follow", tab: string, topics: readonly string[], cursor: string}
  *   | {type: "leave", tab: string} | {type: "ask"} | {type: "lead"}
+ *   | {type: "full", tab: string}
  *   | {type: "event", event: RawEvent} | {type: "reset"}
  *   | {type: "state", state: State}} Message
  */
 
 /** A burst of tabs reopens the connection once. */
 const GATHER_MS = 60;
+/** What nobody watches any more is dropped with less haste: a tab that goes to
+ * the next page leaves and comes back. */
+const LEAVE_MS = 1500;
 /** How often a visible follower makes sure that its leader lives. */
 const ASK_MS = 20_000;
 /** How long the leader may take to answer. */
@@ -40,10 +45,15 @@ export class TabsTransport {
   #stop = new AbortController();
   /** @type {SourceTransport | null} the connection, where this tab leads */
   #source = null;
+  /** @type {SourceTransport | null} a connection for this tab alone */
+  #alone = null;
   /** @type {Map<string, readonly string[]>} what the other tabs watch */
   #others = new Map();
   /** @type {State} */ #state = "waiting";
   /** @type {number | undefined} */ #gathering;
+  #due = 0;
+  /** Whether a tab may have missed what was handed round before it came. */
+  #behind = false;
   /** @type {number | undefined} */ #answer;
   /** @type {Sink} */ #sink;
   /** @type {string} */ #name;
@@ -72,7 +82,8 @@ export class TabsTransport {
   follow(topics, cursor) {
     this.#topics = [...topics];
     this.#cursor = cursor;
-    if (this.#source) this.#gather(cursor);
+    if (this.#alone) this.#alone.follow(topics, cursor);
+    else if (this.#source) this.#gather(cursor);
     else this.#announce();
   }
 
@@ -80,6 +91,7 @@ export class TabsTransport {
     this.#send({ type: "leave", tab: this.#tab });
     this.#stop.abort();
     this.#retire();
+    this.#alone?.stop();
     clearTimeout(this.#answer);
     this.#channel.close();
   }
@@ -105,6 +117,8 @@ export class TabsTransport {
 
   #lead() {
     if (this.#stop.signal.aborted) return undefined;
+    this.#alone?.stop();
+    this.#alone = null;
     this.#source ??= new SourceTransport({
       event: (event) => this.#hand({ type: "event", event }),
       reset: () => this.#hand({ type: "reset" }),
@@ -118,25 +132,52 @@ export class TabsTransport {
 
   #retire() {
     clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#source?.stop();
     this.#source = null;
     this.#others.clear();
   }
 
   /**
-   * Opens the connection anew for the union of topics, from the earliest
-   * position; each page drops what it has already seen.
+   * Opens the connection anew if the union of topics has changed, or if a tab
+   * stands before what was handed round; each page drops what it has seen.
    * @param {string} cursor
+   * @param {number} [wait]
    */
-  #gather(cursor) {
+  #gather(cursor, wait = GATHER_MS) {
     const source = this.#source;
     if (!source) return;
-    source.cursor = source.cursor ? earlier(source.cursor, cursor) : cursor;
+    const from = source.cursor ? earlier(source.cursor, cursor) : cursor;
+    this.#behind ||= from !== source.cursor;
+    source.cursor = from;
+    const due = Date.now() + wait;
+    if (this.#gathering !== undefined && this.#due <= due) return;
     clearTimeout(this.#gathering);
-    this.#gathering = setTimeout(() => {
-      const union = new Set([...this.#topics, ...[...this.#others.values()].flat()]);
-      source.follow([...union], source.cursor);
-    }, GATHER_MS);
+    this.#due = due;
+    this.#gathering = setTimeout(() => this.#reopen(source), wait);
+  }
+
+  /** @param {SourceTransport} source */
+  #reopen(source) {
+    this.#gathering = undefined;
+    const union = this.#union();
+    if (this.#behind || !isSame(union, source.topics)) source.follow(union, source.cursor);
+    this.#behind = false;
+  }
+
+  /** What all tabs watch; a tab that does not fit is sent away. */
+  #union() {
+    let union = new Set(this.#topics);
+    for (const [tab, topics] of this.#others) {
+      const larger = new Set([...union, ...topics]);
+      if (larger.size <= TOPICS_MAX) {
+        union = larger;
+      } else {
+        this.#others.delete(tab);
+        this.#send({ type: "full", tab });
+      }
+    }
+    return [...union];
   }
 
   /** @param {Message} message to the other tabs and to this one */
@@ -151,27 +192,36 @@ export class TabsTransport {
   }
 
   #announce() {
-    if (this.#topics.length === 0) return;
+    if (this.#topics.length === 0 || this.#alone) return;
     this.#send({ type: "follow", tab: this.#tab, topics: this.#topics, cursor: this.#cursor });
     this.#await();
   }
 
   /** @param {Message} message */
   #receive(message) {
+    if (this.#alone) return;
     if (this.#source) this.#serve(message);
     else if (message.type === "lead") this.#announce();
+    else if (message.type === "full") this.#sentAway(message.tab);
     else this.#deliver(message);
   }
 
   /** @param {Message} message what a leader hears */
   #serve(message) {
     if (message.type === "ask") this.#send({ type: "state", state: this.#state });
-    if (message.type === "leave") this.#others.delete(message.tab);
+    if (message.type === "leave" && this.#others.delete(message.tab)) this.#gather(this.#cursor, LEAVE_MS);
     if (message.type !== "follow") return;
     this.#others.set(message.tab, message.topics);
-    const followed = new Set(this.#source?.topics);
-    if (message.topics.some((topic) => !followed.has(topic))) this.#gather(message.cursor);
+    this.#gather(message.cursor);
     this.#send({ type: "state", state: this.#state });
+  }
+
+  /** @param {string} tab that no longer fits into the leader's connection */
+  #sentAway(tab) {
+    if (tab !== this.#tab) return;
+    clearTimeout(this.#answer);
+    this.#alone = new SourceTransport(this.#sink);
+    this.#alone.follow(this.#topics, this.#cursor);
   }
 
   /** @param {Message} message what the page is to know */
@@ -197,7 +247,7 @@ export class TabsTransport {
 
   /** A page in front makes sure that somebody leads. */
   #ask() {
-    if (this.#source || document.hidden || this.#topics.length === 0) return;
+    if (this.#source || this.#alone || document.hidden || this.#topics.length === 0) return;
     this.#send({ type: "ask" });
     this.#await();
   }
@@ -209,4 +259,12 @@ export class TabsTransport {
       if (!this.#source) this.#steal();
     }, ANSWER_MS);
   }
+}
+
+/**
+ * @param {readonly string[]} some
+ * @param {readonly string[]} others both without repetition
+ */
+function isSame(some, others) {
+  return some.length === others.length && some.every((one) => others.includes(one));
 }

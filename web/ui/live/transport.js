@@ -25,6 +25,9 @@
  * @property {() => void} stop
  */
 
+/** The server refuses a connection with more. */
+export const TOPICS_MAX = 64;
+
 /**
  * `<epoch>-<sequence>`, or null for anything else.
  * @param {string} cursor
