@@ -1,3 +1,81 @@
 //! The pages, the API and the live hub of Hearth.
 
+pub mod admin;
+pub mod assets;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod extract;
+pub mod hits;
+pub mod hub;
+pub mod layers;
+pub mod metrics;
+pub mod page;
+pub mod router;
+pub mod routes;
+pub mod start;
+pub mod state;
+pub mod validate;
 pub mod views;
+pub mod visitor;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shared::bus::relay;
+use shared::shutdown::Shutdown;
+use shared::telemetry::ops::Ops;
+use tokio::net::TcpListener;
+
+use crate::state::AppState;
+
+/// How long requests under way may take once the process is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the outbox may take to be sent after that.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until `shutdown`, then ends what is under way: streams are closed at
+/// once, requests are answered, and what they put into the outbox is sent.
+///
+/// `drain` is what background work stops at: after the last request.
+///
+/// # Errors
+/// When a listener fails.
+pub async fn serve(
+    state: AppState,
+    listener: TcpListener,
+    ops: (Ops, TcpListener),
+    shutdown: Shutdown,
+    drain: Shutdown,
+) -> io::Result<()> {
+    let relay = tokio::spawn(relay::run(
+        state.data.clone(),
+        state.bus.clone(),
+        drain.clone(),
+    ));
+    let ops = tokio::spawn(ops.0.serve(ops.1, drain.clone()));
+    let router = router::router(state);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stop = shutdown.clone().cancelled_owned();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    let served = tokio::select! {
+        served = async { serving.await } => served,
+        () = overdue => {
+            tracing::warn!("requests were still under way and are cut off");
+            Ok(())
+        }
+    };
+    drain.cancel();
+    if tokio::time::timeout(DRAIN, relay).await.is_err() {
+        tracing::warn!("the outbox is left to the other processes");
+    }
+    ops.await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))?;
+    served
+}

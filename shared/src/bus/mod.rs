@@ -1,6 +1,7 @@
 //! NATS JetStream: connection, streams, publishing, the relay of the outbox.
 
 mod publish;
+pub mod queues;
 pub mod relay;
 pub mod replay;
 mod streams;

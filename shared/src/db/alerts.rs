@@ -42,13 +42,19 @@ pub async fn raise_now(data: &Data, level: AlertLevel, text: String) -> Result<(
         .await
 }
 
-/// Alerts, newest first; `after` is the cursor of a page before.
+/// Alerts of a level, or of all, newest first; `after` is the cursor of a page
+/// before.
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn list(data: &Data, after: Option<String>, limit: usize) -> Result<Page<Alert>, Error> {
-    let sql = "SELECT id, level, text, at FROM alerts WHERE ?1 IS NULL OR id < ?1 \
-               ORDER BY id DESC LIMIT ?2";
+pub async fn list(
+    data: &Data,
+    level: Option<&'static str>,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Page<Alert>, Error> {
+    let sql = "SELECT id, level, text, at FROM alerts WHERE (?1 IS NULL OR id < ?1) \
+               AND (?3 IS NULL OR level = ?3) ORDER BY id DESC LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Alert {
             id: row.get(0)?,
@@ -59,10 +65,21 @@ pub async fn list(data: &Data, after: Option<String>, limit: usize) -> Result<Pa
     };
     let rows = data.readers().read(move |conn| {
         let mut statement = conn.prepare_cached(sql)?;
-        let rows = statement.query_map(params![after, limit as i64 + 1], read)?;
+        let rows = statement.query_map(params![after, limit as i64 + 1, level], read)?;
         Ok::<_, Error>(rows.collect::<Result<Vec<_>, _>>()?)
     });
     Ok(Page::cut(rows.await?, limit, |alert| alert.id.clone()))
+}
+
+/// How many errors and warnings were raised from `from` on.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn raised_since(data: &Data, from: Instant) -> Result<i64, Error> {
+    let sql = "SELECT count(*) FROM alerts WHERE at >= ?1 AND level <> 'load'";
+    data.readers()
+        .read(move |conn| Ok(conn.query_row(sql, [from], |row| row.get(0))?))
+        .await
 }
 
 /// Forgets alerts raised before `before`.

@@ -395,6 +395,28 @@ pub async fn done_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
     counts(data, sql).await
 }
 
+/// How many attempts failed in the last day, by queue; those of jobs that are
+/// still being tried are not known yet.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn failed_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let sql = "SELECT queue, count(*) FROM job_errors JOIN \
+               (SELECT id, queue FROM job_done UNION ALL SELECT id, queue FROM dead_jobs) \
+               ON id = job_id WHERE at > (unixepoch('now') - 86400) * 1000 GROUP BY queue";
+    counts(data, sql).await
+}
+
+/// How many jobs were done in the last minute, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn done_in_a_minute(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let sql = "SELECT queue, count(*) FROM job_done \
+               WHERE finished_at > (unixepoch('now') - 60) * 1000 GROUP BY queue";
+    counts(data, sql).await
+}
+
 async fn counts(data: &Data, sql: &'static str) -> Result<Vec<(String, i64)>, Error> {
     data.readers()
         .read(move |conn| {

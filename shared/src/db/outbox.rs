@@ -204,6 +204,40 @@ pub async fn depth(data: &Data) -> Result<Depth, Error> {
         .await
 }
 
+/// A job whose time has not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// `jobs.<queue>.<kind>`.
+    pub subject: String,
+    /// The envelope.
+    pub body: Vec<u8>,
+    /// When it is due.
+    pub due: Instant,
+}
+
+/// The jobs whose time has not come, the next first.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn scheduled(data: &Data, limit: usize) -> Result<Vec<Scheduled>, Error> {
+    let sql = "SELECT subject, body, due_at FROM outbox \
+               WHERE due_at > ?1 AND subject LIKE 'jobs.%' ORDER BY due_at, seq LIMIT ?2";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Scheduled {
+            subject: row.get(0)?,
+            body: row.get(1)?,
+            due: row.get(2)?,
+        })
+    };
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows = statement.query_map(params![Instant::now(), limit as i64], read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+}
+
 /// When the next scheduled message is due.
 ///
 /// # Errors

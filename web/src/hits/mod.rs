@@ -65,7 +65,9 @@ impl Packer {
     /// When it is not.
     pub async fn store(&self, hit: Hit) -> Result<(), NotStored> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send((hit, answer)).map_err(|_| NotStored::Overloaded)?;
+        self.queue
+            .try_send((hit, answer))
+            .map_err(|_| NotStored::Overloaded)?;
         answered.await.unwrap_or(Err(NotStored::Failed))
     }
 }

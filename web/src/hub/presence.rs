@@ -37,8 +37,7 @@ impl Hub {
     #[must_use]
     pub fn watching(&self, topics: &[Topic]) -> Watching {
         let presence = Arc::clone(&self.presence);
-        let mut posts: Vec<String> =
-            topics.iter().filter_map(post).map(str::to_owned).collect();
+        let mut posts: Vec<String> = topics.iter().filter_map(post).map(str::to_owned).collect();
         posts.sort_unstable();
         posts.dedup();
         presence.enter(&posts);
@@ -79,8 +78,15 @@ impl Presence {
 
     pub(super) fn count(&self) -> Readers {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let posts = counts.posts.iter().map(|(post, count)| (post.clone(), *count)).collect();
-        Readers { readers: counts.site, posts }
+        let posts = counts
+            .posts
+            .iter()
+            .map(|(post, count)| (post.clone(), *count))
+            .collect();
+        Readers {
+            readers: counts.site,
+            posts,
+        }
     }
 }
 

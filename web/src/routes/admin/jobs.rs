@@ -1,0 +1,297 @@
+//! `GET /admin/jobs`, one job, and what can be done with it.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use shared::db::done::{self, Detail};
+use shared::subject::Topic;
+
+use super::super::jobs::{self, Asked, JobState, Listed};
+use super::super::present::when;
+use super::super::queues;
+use super::{address, filter, nav};
+use crate::auth::Admin;
+use crate::error::{Error, Result};
+use crate::extract::{Form, Path, Query};
+use crate::page::{self, Frame};
+use crate::state::AppState;
+use crate::views::Pager;
+use crate::views::admin::Filter;
+use crate::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage};
+
+/// Which jobs; empty is any.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Filters {
+    queue: String,
+    state: String,
+    after: Option<String>,
+}
+
+impl Filters {
+    /// The chosen state; done jobs when none is.
+    fn state(&self) -> JobState {
+        let all = JobState::ALL.into_iter();
+        all.into_iter()
+            .find(|state| state.as_str() == self.state)
+            .unwrap_or(JobState::Done)
+    }
+
+    fn asked(self) -> Asked {
+        let state = Some(self.state());
+        Asked {
+            queue: Some(self.queue),
+            state,
+            after: self.after,
+            limit: None,
+        }
+    }
+}
+
+/// Shows the jobs of a queue and a state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    State(state): State<AppState>,
+    _: Admin,
+    frame: Frame,
+    Query(filters): Query<Filters>,
+) -> Result<Response> {
+    let names: Vec<String> = queues::read(&state).await?.queues.into_keys().collect();
+    let (queue, chosen, first) = (
+        filters.queue.clone(),
+        filters.state(),
+        filters.after.is_none(),
+    );
+    let base = |after: &str| {
+        let parameters = [
+            ("queue", queue.as_str()),
+            ("state", chosen.as_str()),
+            ("after", after),
+        ];
+        address("/admin/jobs", &parameters)
+    };
+    let (listed, next) = jobs::page(&state, filters.asked()).await?;
+    let topics = names
+        .iter()
+        .filter(|name| queue.is_empty() || **name == queue);
+    page::private(&JobsPage {
+        layout: frame.layout().await?,
+        nav: nav(&state).await?,
+        topics: topics.map(|name| Topic::jobs(name).to_string()).collect(),
+        queues: queue_filters(&names, &queue, chosen),
+        states: state_filters(&queue, chosen),
+        pager: Pager {
+            newer: (!first).then(|| base("")),
+            older: next.map(|next| base(&next)),
+        },
+        state: chosen.as_str().to_owned(),
+        jobs: listed.into_iter().map(row).collect(),
+        queue,
+    })
+}
+
+fn queue_filters(names: &[String], chosen: &str, state: JobState) -> Vec<Filter> {
+    let href = |queue: &str| {
+        address(
+            "/admin/jobs",
+            &[("queue", queue), ("state", state.as_str())],
+        )
+    };
+    let mut filters = vec![filter("any queue", href(""), chosen.is_empty(), None)];
+    filters.extend(
+        names
+            .iter()
+            .map(|name| filter(name, href(name), name == chosen, None)),
+    );
+    filters
+}
+
+fn state_filters(queue: &str, chosen: JobState) -> Vec<Filter> {
+    let one = |state: JobState| {
+        let href = address(
+            "/admin/jobs",
+            &[("queue", queue), ("state", state.as_str())],
+        );
+        filter(state.as_str(), href, state == chosen, None)
+    };
+    JobState::ALL.into_iter().map(one).collect()
+}
+
+/// A job as lists show it.
+#[must_use]
+pub fn row(job: Listed) -> JobRow {
+    // A job's id tells when it was made.
+    let made = job
+        .id
+        .parse()
+        .ok()
+        .and_then(made_at)
+        .unwrap_or_else(|| when(job.at));
+    JobRow {
+        id: job.id,
+        queue: job.queue,
+        kind: job.kind,
+        state: job.state.to_owned(),
+        attempt: job.attempt,
+        created: made,
+        updated: when(job.at),
+        error: job
+            .reason
+            .as_deref()
+            .and_then(|reason| reason.lines().next())
+            .map(str::to_owned),
+    }
+}
+
+fn made_at(id: uuid::Uuid) -> Option<crate::views::When> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let millis = i64::try_from(seconds).ok()? * 1000 + i64::from(nanos / 1_000_000);
+    Some(crate::views::When::from_millis(millis))
+}
+
+/// `GET /admin/jobs/{id}`.
+///
+/// # Errors
+/// When no job of that id is over.
+pub async fn one(
+    State(state): State<AppState>,
+    _: Admin,
+    frame: Frame,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let detail = done::detail(&state.data, id)
+        .await?
+        .ok_or(Error::NotFound("job"))?;
+    let queues = queues::read(&state).await?.queues;
+    let max = queues
+        .get(&detail.job.queue)
+        .and_then(|queue| u32::try_from(queue.attempts).ok());
+    page::private(&shown(detail, max, &frame, &state).await?)
+}
+
+async fn shown(
+    detail: Detail,
+    max_attempts: Option<u32>,
+    frame: &Frame,
+    state: &AppState,
+) -> Result<JobPage> {
+    let dead = detail.job.state == "dead";
+    let attempts = detail.errors.into_iter().map(|attempt| Attempt {
+        number: attempt.attempt,
+        time: when(attempt.at),
+        worker: None,
+        error: Some(attempt.error),
+    });
+    let mut attempts: Vec<Attempt> = attempts.collect();
+    if !dead {
+        let (number, time) = (detail.job.attempt, when(detail.job.at));
+        attempts.push(Attempt {
+            number,
+            time,
+            worker: None,
+            error: None,
+        });
+    }
+    Ok(JobPage {
+        layout: frame.layout().await?,
+        nav: nav(state).await?,
+        max_attempts,
+        due: None,
+        cause: Some(detail.job.cause.clone()).filter(|cause| !cause.is_empty()),
+        payload: detail.body.map_or_else(
+            || "A job that is done is kept without its payload.".to_owned(),
+            |body| indented(&body),
+        ),
+        attempts,
+        trace: Vec::new(),
+        can_retry: dead,
+        can_discard: dead,
+        can_cancel: false,
+        job: row(detail.job.into()),
+    })
+}
+
+/// JSON in lines; anything else as it is.
+fn indented(body: &str) -> String {
+    let json: std::result::Result<serde_json::Value, _> = serde_json::from_str(body);
+    json.ok()
+        .and_then(|json| serde_json::to_string_pretty(&json).ok())
+        .unwrap_or(body.to_owned())
+}
+
+/// `POST /admin/jobs/{id}/retry`.
+///
+/// # Errors
+/// When no dead job has the id.
+pub async fn retry(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    jobs::replay(&state, id).await?;
+    Ok(to_dead())
+}
+
+/// `POST /admin/jobs/{id}/discard`.
+///
+/// # Errors
+/// When no dead job has the id.
+pub async fn discard(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    match done::discard(&state.data, id).await? {
+        true => Ok(to_dead()),
+        false => Err(Error::NotFound("dead job")),
+    }
+}
+
+fn to_dead() -> Response {
+    Redirect::to("/admin/jobs?state=dead").into_response()
+}
+
+/// `POST /admin/jobs/retry`: all dead jobs of a queue, or of all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry_all(
+    State(state): State<AppState>,
+    _: Admin,
+    Form(filters): Form<Filters>,
+) -> Result<Response> {
+    let asked = Asked {
+        state: Some(JobState::Dead),
+        ..filters.asked()
+    };
+    jobs::replay_all(&state, asked).await?;
+    Ok(to_dead())
+}
+
+/// `POST /admin/queues/{name}/pause`.
+///
+/// # Errors
+/// When there is no such queue, or NATS is away.
+pub async fn pause(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(name): Path<String>,
+) -> Result<Response> {
+    queues::set_paused(&state, &name, true).await?;
+    Ok(Redirect::to("/admin").into_response())
+}
+
+/// `POST /admin/queues/{name}/resume`.
+///
+/// # Errors
+/// As [`pause`].
+pub async fn resume(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(name): Path<String>,
+) -> Result<Response> {
+    queues::set_paused(&state, &name, false).await?;
+    Ok(Redirect::to("/admin").into_response())
+}

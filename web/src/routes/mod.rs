@@ -1,0 +1,20 @@
+//! What each address answers, a file a noun.
+
+pub mod account;
+pub mod admin;
+pub mod backups;
+pub mod blog;
+pub mod comments;
+pub mod feed;
+pub mod images;
+pub mod jobs;
+pub mod media;
+pub mod openapi;
+pub mod posts;
+pub mod present;
+pub mod queues;
+pub mod search;
+pub mod signin;
+pub mod stats;
+pub mod thread;
+pub mod upload;
