@@ -12,7 +12,7 @@ const WORDS = { live: "Live", waiting: "Reconnecting…" };
 
 /** @param {Live} live */
 export function startIndicator(live) {
-  /** @type {number | undefined} */
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   live.onState((state) => {
     clearTimeout(timer);

@@ -14,7 +14,7 @@ class Editor {
   /** @type {HTMLFormElement} */ #form;
   /** @type {HTMLTextAreaElement} */ #text;
   /** @type {HTMLElement} */ #panel;
-  /** @type {number | undefined} */ #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #changed = false;
   #request = 0;
 

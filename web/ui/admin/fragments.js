@@ -16,7 +16,7 @@ const APART_MS = 1000;
 
 /** @type {Live | null} */
 let followed = null;
-/** @type {number | undefined} */
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 let newest = 0;
 let stale = false;

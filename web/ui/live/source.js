@@ -15,7 +15,7 @@ export class SourceTransport {
   /** The position after the last event. */
   cursor = "";
   /** @type {EventSource | null} */ #source = null;
-  /** @type {number | undefined} */ #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #failures = 0;
   #hiddenAt = 0;
   #listening = new AbortController();

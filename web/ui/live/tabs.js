@@ -50,11 +50,11 @@ export class TabsTransport {
   /** @type {Map<string, readonly string[]>} what the other tabs watch */
   #others = new Map();
   /** @type {State} */ #state = "waiting";
-  /** @type {number | undefined} */ #gathering;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #gathering;
   #due = 0;
   /** Whether a tab may have missed what was handed round before it came. */
   #behind = false;
-  /** @type {number | undefined} */ #answer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #answer;
   /** @type {Sink} */ #sink;
   /** @type {string} */ #name;
   /** @type {BroadcastChannel} */ #channel;
