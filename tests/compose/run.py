@@ -13,7 +13,9 @@ import ssl
 import sys
 import tempfile
 import time
+import traceback
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from engine import CannotRun, Engine, wait_for
@@ -99,11 +101,20 @@ def killed_container_comes_back(service):
         # The engine does not restart what `docker kill` ended, so the process
         # is killed from outside, as the kernel would when memory runs out.
         os.kill(before["State"]["Pid"], signal.SIGKILL)
-        wait_for("the restart", lambda: site.container(service)["RestartCount"] > before["RestartCount"], 60)
-        wait_for("every container to be healthy", lambda: not site.unhealthy(), 120, 0.5)
-        return comment_arrives_live(site, f"After {service} was killed.")
+        def restarted():
+            return site.container(service)["RestartCount"] > before["RestartCount"]
+        wait_for(f"the restart of {service}", restarted, 60)
+        return wait_for("comments to arrive live again", lambda: works(site, service), 90)
     check.__doc__ = f"{service} killed with -9 comes back and comments arrive live again"
     return check
+
+
+def works(site, killed):
+    """Whether a comment arrives live now; how fast if so."""
+    try:
+        return comment_arrives_live(site, f"After {killed} was killed, {time.monotonic()}.")
+    except (OSError, HTTPException, RuntimeError):
+        return None
 
 
 def database_is_restored(site):
@@ -114,8 +125,8 @@ def database_is_restored(site):
         site.compose("down", timeout=180)
         site.engine.docker("volume", "rm", f"{site.project}_data")
         site.up()
+        assert "data.db: restored" in site.compose("logs", "prepare"), "nothing was restored"
         assert site.comment_bodies(SLUG) == before, site.comment_bodies(SLUG)
-        site.admin_token()
         comment_arrives_live(site, f"After the {turn} restore.")
 
 
@@ -171,7 +182,7 @@ def step(name, work):
     more = f" ({note})" if note else ""
     print(f"{verdict:6} {time.monotonic() - began:7.1f} s  {name}{more}", flush=True)
     if error is not None:
-        print(f"       {type(error).__name__}: {error}", flush=True)
+        print("       " + "".join(traceback.format_exception(error)).replace("\n", "\n       "))
     return error is None
 
 
