@@ -51,7 +51,28 @@ pub(super) async fn consumer(bus: &Bus, queue: &str) -> Result<Consumer, PullErr
 }
 
 async fn create(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
-    let config = pull::Config {
+    let stream = bus.jetstream();
+    let known = stream.get_consumer_from_stream(queue, subject::JOBS).await;
+    let config = match known {
+        Ok(known) if is_current(&known.cached_info().config, queue) => return Ok(known),
+        Ok(known) => pull::Config {
+            // Updated without it, a paused queue would go on.
+            pause_until: known.cached_info().config.pause_until,
+            ..config(queue)
+        },
+        Err(_) => config(queue),
+    };
+    stream
+        .create_consumer_on_stream(config, subject::JOBS)
+        .await
+        .map_err(|source| PullError::Consumer {
+            queue: queue.to_owned(),
+            source,
+        })
+}
+
+fn config(queue: &str) -> pull::Config {
+    pull::Config {
         durable_name: Some(queue.to_owned()),
         filter_subject: subject::job(queue, ">"),
         ack_policy: AckPolicy::Explicit,
@@ -60,14 +81,16 @@ async fn create(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
         // Attempts are counted in SQLite.
         max_deliver: -1,
         ..pull::Config::default()
-    };
-    bus.jetstream()
-        .create_consumer_on_stream(config, subject::JOBS)
-        .await
-        .map_err(|source| PullError::Consumer {
-            queue: queue.to_owned(),
-            source,
-        })
+    }
+}
+
+fn is_current(known: &consumer::Config, queue: &str) -> bool {
+    let wanted = config(queue);
+    known.filter_subject == wanted.filter_subject
+        && known.ack_policy == wanted.ack_policy
+        && known.ack_wait == wanted.ack_wait
+        && known.max_ack_pending == wanted.max_ack_pending
+        && known.max_deliver == wanted.max_deliver
 }
 
 /// Pulls messages, as many at once as there are, up to the batch.
