@@ -18,10 +18,14 @@ import { localiseTimes, localTime } from "./time.js";
  * @property {string} html sanitised by the server
  * @property {"pending" | "approved" | "rejected"} status
  * @property {string} created_at
+ * @property {boolean} [by_admin]
  */
 
 /** A comment is checked in well under a second unless the worker is down. */
 const PATIENCE_MS = 10_000;
+/** Replies are nested so deep at most, as on the server: deeper ones stand beside
+ * those that they answer. */
+const DEPTH = 6;
 const ON_ITS_WAY = "on its way…";
 
 /** @param {Live} live */
@@ -115,8 +119,6 @@ export class Thread {
     const article = item.querySelector("article");
     if (there) {
       const shown = there.querySelector(":scope > article");
-      const author = shown?.querySelector("[data-status=author]");
-      if (author) article?.querySelector(".comment-author")?.after(" ", author);
       if (article && shown) shown.replaceWith(article);
     } else {
       this.#place(item, comment);
@@ -149,6 +151,7 @@ export class Thread {
     part("article").id = `comment-${comment.id}`;
     part("article").dataset.status = comment.status;
     part(".comment-author").textContent = comment.author;
+    part(".badge").hidden = !comment.by_admin;
     part(".comment-time").setAttribute("href", `#comment-${comment.id}`);
     part("time").setAttribute("datetime", comment.created_at);
     part("time").textContent = localTime(comment.created_at);
@@ -167,14 +170,28 @@ export class Thread {
    * @param {Comment} comment
    */
   #place(item, comment) {
-    const parent = comment.parent ? this.#item(comment.parent) : null;
-    const list = parent?.querySelector(":scope > .replies") ?? this.#list;
+    const list = this.#listOf(comment.parent);
     const id = `comment-${comment.id}`;
     const next = [...list.children].find((sibling) => {
       const other = sibling.querySelector(":scope > article")?.id;
       return other !== undefined && other > id;
     });
     list.insertBefore(item, next ?? null);
+  }
+
+  /**
+   * The list that replies to `parent` stand in.
+   * @param {string | null} parent
+   */
+  #listOf(parent) {
+    const item = parent ? this.#item(parent) : null;
+    if (!item) return this.#list;
+    let depth = 1;
+    for (let up = item.parentElement; up && up !== this.#list; up = up.parentElement) {
+      if (up.matches(".replies")) depth += 1;
+    }
+    const list = depth < DEPTH ? item.querySelector(":scope > .replies") : item.parentElement;
+    return list ?? this.#list;
   }
 
   /** @param {string} id */
