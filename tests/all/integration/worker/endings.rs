@@ -1,0 +1,120 @@
+//! Invariant 4: a job ends as done, or dead and kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_a_poison_message_becomes_a_dead_job_with_its_bytes() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(effect));
+    let stranger = Chore { name: "x".into() }
+        .envelope(Uuid::now_v7())
+        .to_json();
+    for (kind, body) in [("do", b"no job at all".to_vec()), ("unheard-of", stranger)] {
+        ground
+            .bus
+            .publish(&message(kind, kind, body))
+            .await
+            .unwrap();
+    }
+    until("both are kept", async || {
+        ground.ended(true).await.len() == 2
+    })
+    .await;
+    until("both are acknowledged", async || ground.is_idle().await).await;
+    let mut bodies = Vec::new();
+    for job in ground.ended(true).await {
+        let detail = done::detail(&ground.data, job.id).await.unwrap().unwrap();
+        bodies.push(detail.body.unwrap());
+    }
+    assert!(bodies.contains(&"no job at all".to_owned()), "{bodies:?}");
+    let id = ground.order("after the poison").await;
+    until("the queue goes on", async || ground.is_done(id).await).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_a_failing_job_is_tried_again_then_dies_and_a_replay_runs_it() {
+    let ground = Ground::new().await;
+    let healed = Arc::new(AtomicBool::new(false));
+    let is_healed = Arc::clone(&healed);
+    let working = ground.work(doing(move |tx, job| {
+        effect(tx, job)?;
+        if is_healed.load(Ordering::Relaxed) {
+            return Ok(Outcome::Done);
+        }
+        Err(Failure::new("the tool is broken"))
+    }));
+    let id = ground.order("stubborn").await;
+    until("it is dead", async || ground.is_dead(id).await).await;
+    let detail = done::detail(&ground.data, id.to_string())
+        .await
+        .unwrap()
+        .unwrap();
+    let attempts: Vec<u32> = detail.errors.iter().map(|error| error.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3]);
+    assert!(
+        detail
+            .errors
+            .iter()
+            .all(|error| error.error.contains("broken"))
+    );
+    assert_eq!(
+        ground.effects("stubborn").await,
+        0,
+        "a failure left a trace"
+    );
+    healed.store(true, Ordering::Relaxed);
+    let replayed = done::replay(&ground.data, id.to_string())
+        .await
+        .unwrap()
+        .unwrap();
+    until("the replay is done", async || {
+        ground.is_done(replayed).await
+    })
+    .await;
+    assert_eq!(ground.effects("stubborn").await, 1);
+    assert!(!ground.is_dead(id).await);
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_or_a_panic_undoes_its_own_job_alone() {
+    let ground = Ground::new().await;
+    let names: Vec<String> = (0..10).map(|n| format!("job {n}")).collect();
+    for name in &names {
+        ground.order(name).await;
+    }
+    let working = ground.work(doing(|tx, job| {
+        effect(tx, job)?;
+        match job.payload.name.as_str() {
+            "job 3" => Err(Failure::new("it cannot be done")),
+            "job 5" => panic!("it is too much"),
+            "job 7" => Ok(Outcome::Discard("nobody wants it".to_owned())),
+            _ => Ok(Outcome::Done),
+        }
+    }));
+    until("all have ended", async || {
+        ground.ended(false).await.len() == 7 && ground.ended(true).await.len() == 3
+    })
+    .await;
+    for (number, name) in names.iter().enumerate() {
+        let expected = usize::from(![3, 5, 7].contains(&number));
+        assert_eq!(ground.effects(name).await, expected, "{name}");
+    }
+    let reasons: Vec<_> = ground
+        .ended(true)
+        .await
+        .into_iter()
+        .filter_map(|job| job.reason)
+        .collect();
+    for part in ["cannot be done", "it is too much", "nobody wants it"] {
+        assert!(
+            reasons.iter().any(|reason| reason.contains(part)),
+            "{part} not in {reasons:?}"
+        );
+    }
+    working.stop().await;
+}
