@@ -177,9 +177,11 @@ fn public_post(tx: &Tx<'_>, slug: &str) -> Result<Option<String>, Error> {
         .optional()?)
 }
 
+/// One that is still being checked may be answered: who sends two in a row has
+/// only the id of the first.
 fn check_parent(tx: &Tx<'_>, parent: Uuid, post: &str) -> Result<(), AcceptError> {
     match select(tx.conn(), parent)? {
-        Some(found) if found.post == post && found.status == CommentStatus::Approved => Ok(()),
+        Some(found) if found.post == post && found.status != CommentStatus::Rejected => Ok(()),
         _ => Err(AcceptError::UnknownParent(parent)),
     }
 }
