@@ -153,8 +153,15 @@ impl Error {
     }
 
     fn log(&self) {
-        if self.status().is_server_error() {
-            tracing::error!(error = %self, causes = causes(self), "a request failed");
+        let causes = causes(self);
+        match self {
+            Self::Unavailable(_) | Self::Store(_) => {
+                tracing::warn!(error = %self, causes, "a request must wait");
+            }
+            own if own.status().is_server_error() => {
+                tracing::error!(error = %self, causes, "a request failed");
+            }
+            _ => {}
         }
     }
 }
@@ -195,6 +202,17 @@ pub fn causes(error: &dyn StdError) -> String {
         next = cause.source();
     }
     text
+}
+
+/// A problem as a sentence of its own.
+#[must_use]
+pub fn told(problem: &str) -> String {
+    let mut letters = problem.chars();
+    let first = letters
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 fn sentence(fields: &[FieldError]) -> String {

@@ -71,11 +71,11 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
     let id = Uuid::now_v7();
     request.extensions_mut().insert(Cause(id));
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
+    let path = loggable(request.uri().path(), route.as_deref()).to_owned();
     let span = tracing::info_span!("request", cause = %id, %method, path);
     async {
         let started = Instant::now();
@@ -100,6 +100,13 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
     }
     .instrument(span)
     .await
+}
+
+/// The path as the log may hold it: a link that signs in is a secret.
+fn loggable<'a>(path: &'a str, route: Option<&'a str>) -> &'a str {
+    route
+        .filter(|route| route.contains("{token}"))
+        .unwrap_or(path)
 }
 
 /// Adds what tells browsers to be careful.
@@ -268,19 +275,26 @@ fn problem(fault: &Fault, id: &str) -> Response {
     response
 }
 
-/// Whether the client is a program: it asks for JSON before HTML, or at an
-/// address that people do not open.
+/// Whether the client is a program: it asks for JSON before HTML, or sends
+/// JSON without asking for HTML, or is at an address that people do not open.
 #[must_use]
 pub fn prefers_json(path: &str, headers: &HeaderMap) -> bool {
     if path.starts_with("/api/") || path == "/hits" || path == "/events" {
         return true;
     }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+    };
+    let accept = text(header::ACCEPT);
     let place = |kind: &str| accept.find(kind).unwrap_or(usize::MAX);
-    place("application/json").min(place("application/problem+json")) < place("text/html")
+    let asks_json = place("application/json").min(place("application/problem+json"));
+    if asks_json == usize::MAX && place("text/html") == usize::MAX {
+        return text(header::CONTENT_TYPE).starts_with("application/json");
+    }
+    asks_json < place("text/html")
 }
 
 #[cfg(test)]
@@ -299,7 +313,17 @@ mod tests {
         ));
         assert!(!prefers_json("/x", &HeaderMap::new()));
         assert!(prefers_json("/x", &accept("application/json")));
+        let sent =
+            HeaderMap::from_iter([(header::CONTENT_TYPE, "application/json".parse().unwrap())]);
+        assert!(prefers_json("/x", &sent));
         assert!(prefers_json("/api/v1/posts", &accept("text/html")));
+    }
+
+    #[test]
+    fn a_sign_in_link_is_not_logged() {
+        let route = "/signin/link/{token}";
+        assert_eq!(loggable("/signin/link/secret", Some(route)), route);
+        assert_eq!(loggable("/posts/a", Some("/posts/{slug}")), "/posts/a");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use shared::db::users::User;
 
 use crate::assets;
 use crate::auth::MaybeAdmin;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, told};
 use crate::state::AppState;
 use crate::views::error::ErrorPage;
 use crate::views::{Layout, Notice, Viewer};
@@ -190,7 +190,7 @@ pub async fn fault(
         layout,
         status: fault.status.as_u16(),
         title: fault.title().to_owned(),
-        message: fault.detail.clone(),
+        message: told(&fault.detail),
         request_id,
     };
     match private(&page) {

@@ -169,7 +169,6 @@ fn limit(bytes: usize) -> DefaultBodyLimit {
 }
 
 /// The whole site.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let mut router = Router::new();
     for (path, answers) in pages().into_iter().chain(admin_pages()) {

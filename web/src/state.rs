@@ -107,7 +107,7 @@ impl Site {
     ) -> std::result::Result<String, db::Error> {
         let address = visitor::client_address(headers, *peer, &self.config.trusted_proxies);
         Ok(visitor::visitor_hash(
-            &*self.salts.today().await?,
+            &self.salts.today().await?,
             address,
             headers,
         ))
@@ -123,7 +123,7 @@ impl Site {
         peer: &Peer,
     ) -> std::result::Result<String, db::Error> {
         let address = visitor::client_address(headers, *peer, &self.config.trusted_proxies);
-        Ok(visitor::limit_hash(&*self.salts.today().await?, address))
+        Ok(visitor::limit_hash(&self.salts.today().await?, address))
     }
 
     /// Counts one more of what `who` does.

@@ -324,6 +324,15 @@ fn select_detail(conn: &rusqlite::Connection, id: &str) -> Result<Option<Detail>
     }))
 }
 
+/// The failed attempts of a job, oldest first; one that is still being tried
+/// has them, too.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn errors_of(data: &Data, id: String) -> Result<Vec<Attempt>, Error> {
+    data.readers().read(move |conn| attempts(conn, &id)).await
+}
+
 fn attempts(conn: &rusqlite::Connection, id: &str) -> Result<Vec<Attempt>, Error> {
     let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 ORDER BY attempt";
     let mut statement = conn.prepare_cached(sql)?;

@@ -111,9 +111,9 @@ async fn page_of_posts(
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     /// The comment that is answered.
-    reply: Option<Uuid>,
+    reply: Option<String>,
     /// The comment that was just sent.
-    comment: Option<Uuid>,
+    comment: Option<String>,
 }
 
 /// `GET /posts/{slug}`. The admin also sees what is not published.
@@ -126,12 +126,13 @@ pub async fn post(
     Path(slug): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let notice = match asked.comment {
+    let id = |text: Option<String>| text.and_then(|text| text.parse::<Uuid>().ok());
+    let notice = match id(asked.comment) {
         Some(id) => sent_notice(&state, id).await?,
         None => None,
     };
     let typed = Typed {
-        parent: asked.reply,
+        parent: id(asked.reply),
         ..Typed::default()
     };
     let page = post_page(&state, &frame, &slug, typed, notice).await?;

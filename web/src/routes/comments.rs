@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::blog::{self, Typed};
 use crate::auth::Admin;
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, FieldError, Result, told};
 use crate::extract::{Form, Json, Path, Query, id, limit};
 use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};
@@ -298,16 +298,6 @@ fn by_field(fields: &[FieldError]) -> CommentErrors {
         place.get_or_insert_with(|| told(detail));
     }
     errors
-}
-
-/// A problem as a sentence of its own.
-pub(super) fn told(problem: &str) -> String {
-    let mut letters = problem.chars();
-    let first = letters
-        .next()
-        .map(|c| c.to_uppercase().to_string())
-        .unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 /// `GET /api/v1/posts/{slug}/comments`: the approved ones, oldest first.

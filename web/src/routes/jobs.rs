@@ -20,6 +20,8 @@ use crate::state::AppState;
 
 /// Jobs of one page of the list.
 const PAGE: usize = 50;
+/// Jobs ahead among which one is looked for, in each queue.
+const LOOK: usize = 200;
 /// Dead jobs that are sent back at once; more need another call.
 const BULK: usize = 1000;
 
@@ -207,7 +209,7 @@ async fn in_stream(
                 .map(of_waiting),
         );
     }
-    listed.sort_by(|a, b| b.at.cmp(&a.at));
+    listed.sort_by_key(|job| std::cmp::Reverse(job.at));
     listed.truncate(limit);
     Ok(listed)
 }
@@ -234,7 +236,87 @@ pub async fn list(
     Ok(JsonBody(json!({"items": items, "next": next})).into_response())
 }
 
-/// `GET /api/v1/jobs/{id}`: a job that is over, with every error.
+/// A job with all that is known about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Detail {
+    /// What the list shows.
+    #[serde(flatten)]
+    pub job: Listed,
+    /// Every failed attempt, oldest first.
+    pub errors: Vec<done::Attempt>,
+    /// The message; of a job that is done it is not kept.
+    pub body: Option<String>,
+}
+
+/// Finds a job: one that is over, or one among those that are still ahead.
+///
+/// # Errors
+/// When there is no such job, or the database fails.
+pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
+    if let Some(over) = done::detail(&state.data, id.to_owned()).await? {
+        let done::Detail { job, errors, body } = over;
+        return Ok(Detail {
+            job: job.into(),
+            errors,
+            body,
+        });
+    }
+    let found = match scheduled_one(state, id).await? {
+        Some(found) => Some(found),
+        None => stored_one(state, id).await?,
+    };
+    let (job, body) = found.ok_or(Error::NotFound("job"))?;
+    let errors = done::errors_of(&state.data, id.to_owned()).await?;
+    Ok(Detail {
+        job,
+        errors,
+        body: Some(body),
+    })
+}
+
+fn is_it(job: Option<&Envelope>, id: &str) -> bool {
+    job.is_some_and(|job| job.id.to_string() == id)
+}
+
+/// A job whose time has not come, with its message.
+async fn scheduled_one(state: &AppState, id: &str) -> Result<Option<(Listed, String)>> {
+    for row in outbox::scheduled(&state.data, LOOK).await? {
+        let job: Option<Envelope> = serde_json::from_slice(&row.body).ok();
+        if is_it(job.as_ref(), id)
+            && let Some((queue, kind)) = subject::parse_job(&row.subject)
+        {
+            let listed = Listed::of_message(queue, kind, job, JobState::Scheduled, row.due);
+            return Ok(Some((
+                listed,
+                String::from_utf8_lossy(&row.body).into_owned(),
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// A job that is in the stream, with its message. While NATS is away it
+/// cannot be found.
+async fn stored_one(state: &AppState, id: &str) -> Result<Option<(Listed, String)>> {
+    for name in queues::read(state).await?.queues.into_keys() {
+        let waiting = state.bus.waiting(&name, LOOK).await.unwrap_or_default();
+        let found = waiting
+            .into_iter()
+            .find(|waiting| is_it(waiting.job.as_ref(), id));
+        if let Some(waiting) = found {
+            let body = waiting
+                .job
+                .as_ref()
+                .map(Envelope::to_json)
+                .unwrap_or_default();
+            let body = String::from_utf8_lossy(&body).into_owned();
+            return Ok(Some((of_waiting(waiting), body)));
+        }
+    }
+    Ok(None)
+}
+
+/// `GET /api/v1/jobs/{id}`, with every error.
 ///
 /// # Errors
 /// When there is no such job.
@@ -243,10 +325,7 @@ pub async fn get(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let detail = done::detail(&state.data, id)
-        .await?
-        .ok_or(Error::NotFound("job"))?;
-    Ok(JsonBody(detail).into_response())
+    Ok(JsonBody(find(&state, &id).await?).into_response())
 }
 
 /// `POST /api/v1/jobs/{id}/retry`: sends a dead job back to its queue.

@@ -17,7 +17,7 @@ use shared::signin;
 use uuid::Uuid;
 
 use crate::auth::cookies;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::extract::{Form, Path, Query};
 use crate::layers::Cause;
 use crate::page::{self, Frame};
@@ -100,7 +100,7 @@ pub async fn ask(
         Some(error @ (Error::Invalid(_) | Error::TooMany { .. })) => {
             let told = match &error {
                 Error::Invalid(_) => "This is no e-mail address.".to_owned(),
-                other => super::comments::told(&other.to_string()),
+                other => told(&other.to_string()),
             };
             let page = SignInPage {
                 layout: frame.layout().await?,
@@ -222,7 +222,7 @@ pub async fn enter(
     };
     let who = state.household(&headers, &peer).await?;
     if let Err(error) = state.take(TRIES, &who).await {
-        let told = super::comments::told(&error.to_string());
+        let told = told(&error.to_string());
         return code_page(&frame, pending.email, Some(told), error.status()).await;
     }
     let hash = signin::code_hash(pending.request, &typed.code);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
+use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::Stream;
 use imagesize::ImageType;
@@ -90,7 +91,14 @@ pub async fn keep(state: &AppState, upload: Upload, cause: Uuid) -> Result<Uuid>
 }
 
 fn broken(error: &MultipartError) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large();
+    }
     body_error(error.status(), &error.body_text())
+}
+
+fn too_large() -> Error {
+    Error::TooLarge(format!("the image is larger than {} MiB", IMAGE_MAX >> 20))
 }
 
 /// A file that was received whole; deleted when it is dropped.
@@ -196,10 +204,7 @@ async fn receive(path: &Path, field: &mut Field<'_>) -> Result<(Digest, u64)> {
     while let Some(piece) = field.chunk().await.map_err(|error| broken(&error))? {
         length += piece.len() as u64;
         if length > IMAGE_MAX {
-            let mib = IMAGE_MAX >> 20;
-            return Err(Error::TooLarge(format!(
-                "the image has more than {mib} MiB"
-            )));
+            return Err(too_large());
         }
         hasher.update(&piece);
         file.write_all(&piece).await.map_err(|error| disk(&error))?;

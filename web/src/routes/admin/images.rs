@@ -6,13 +6,12 @@ use serde::Deserialize;
 use shared::db::images::{self, Image};
 use uuid::Uuid;
 
-use super::super::comments::told;
 use super::super::images::{Form as Multipart, form};
 use super::super::present::{thumbnail, when};
 use super::super::upload::{self, IMAGE_MAX, Upload};
 use super::{address, nav};
 use crate::auth::Admin;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::extract::{Form, Path, Query, id};
 use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};

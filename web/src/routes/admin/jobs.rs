@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::done::{self, Detail};
+use shared::db::done;
 use shared::subject::Topic;
 
-use super::super::jobs::{self, Asked, JobState, Listed};
+use super::super::jobs::{self, Asked, Detail, JobState, Listed};
 use super::super::present::when;
 use super::super::queues;
 use super::{address, filter, nav};
@@ -154,16 +154,14 @@ fn made_at(id: uuid::Uuid) -> Option<crate::views::When> {
 /// `GET /admin/jobs/{id}`.
 ///
 /// # Errors
-/// When no job of that id is over.
+/// When there is no such job.
 pub async fn one(
     State(state): State<AppState>,
     _: Admin,
     frame: Frame,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let detail = done::detail(&state.data, id)
-        .await?
-        .ok_or(Error::NotFound("job"))?;
+    let detail = jobs::find(&state, &id).await?;
     let queues = queues::read(&state).await?.queues;
     let max = queues
         .get(&detail.job.queue)
@@ -177,7 +175,7 @@ async fn shown(
     frame: &Frame,
     state: &AppState,
 ) -> Result<JobPage> {
-    let dead = detail.job.state == "dead";
+    let dead = detail.job.state == JobState::Dead.as_str();
     let attempts = detail.errors.into_iter().map(|attempt| Attempt {
         number: attempt.attempt,
         time: when(attempt.at),
@@ -185,7 +183,7 @@ async fn shown(
         error: Some(attempt.error),
     });
     let mut attempts: Vec<Attempt> = attempts.collect();
-    if !dead {
+    if detail.job.state == JobState::Done.as_str() {
         let (number, time) = (detail.job.attempt, when(detail.job.at));
         attempts.push(Attempt {
             number,
@@ -198,7 +196,7 @@ async fn shown(
         layout: frame.layout().await?,
         nav: nav(state).await?,
         max_attempts,
-        due: None,
+        due: (detail.job.state == JobState::Scheduled.as_str()).then(|| when(detail.job.at)),
         cause: Some(detail.job.cause.clone()).filter(|cause| !cause.is_empty()),
         payload: detail.body.map_or_else(
             || "A job that is done is kept without its payload.".to_owned(),
@@ -209,7 +207,7 @@ async fn shown(
         can_retry: dead,
         can_discard: dead,
         can_cancel: false,
-        job: row(detail.job.into()),
+        job: row(detail.job),
     })
 }
 

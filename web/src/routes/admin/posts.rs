@@ -10,13 +10,12 @@ use shared::db::{comments, views};
 use shared::time::Instant;
 use uuid::Uuid;
 
-use super::super::comments::told;
 use super::super::posts::{check, render, tags};
 use super::super::present::{self, count, when};
 use super::images::card;
 use super::{address, filter, nav};
 use crate::auth::Admin;
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, FieldError, Result, told};
 use crate::extract::{Form, Path, Query};
 use crate::layers::Cause;
 use crate::page::{self, Frame};

@@ -6,10 +6,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use shared::db::settings::{self, Settings};
 
-use super::super::comments::told;
 use super::nav;
 use crate::auth::Admin;
-use crate::error::Result;
+use crate::error::{Result, told};
 use crate::extract::{Form, Query};
 use crate::page::{self, Frame};
 use crate::state::AppState;
