@@ -27,6 +27,7 @@ const PATIENCE_MS = 10_000;
  * those that they answer. */
 const DEPTH = 6;
 const ON_ITS_WAY = "on its way…";
+const HELD = "held for moderation";
 
 /** @param {Live} live */
 export function startComments(live) {
@@ -47,6 +48,9 @@ export class Thread {
   /** @type {HTMLElement} */ #list;
   /** Ids of comments sent from this page. */
   #mine = new Set();
+  /** Ids of held comments that are not here: the word on a comment may be
+   * faster than the answer to the request that sent it. */
+  #held = new Set();
 
   /**
    * @param {HTMLElement} section
@@ -62,7 +66,8 @@ export class Thread {
     const there = this.#item(comment.id);
     if (comment.status === "approved") this.#show(comment, there);
     else if (comment.status === "rejected") this.#remove(comment, there);
-    else if (there && this.#mine.has(comment.id)) this.mark(comment.id, "pending", "held for moderation");
+    else if (there && this.#mine.has(comment.id)) this.mark(comment.id, "pending", HELD);
+    else this.#held.add(comment.id);
     this.#count();
   }
 
@@ -75,7 +80,7 @@ export class Thread {
     if (this.#item(comment.id)) return;
     const item = this.#build(comment);
     this.#place(item, comment);
-    this.mark(comment.id, "pending", ON_ITS_WAY);
+    this.mark(comment.id, "pending", this.#held.has(comment.id) ? HELD : ON_ITS_WAY);
     setTimeout(() => this.#slow(comment.id), PATIENCE_MS);
   }
 
