@@ -8,6 +8,7 @@ pub mod config;
 pub mod images;
 pub mod jobs;
 pub mod mail;
+pub mod memory;
 pub mod metrics;
 mod ops;
 pub mod registry;

@@ -51,7 +51,7 @@ Examples:
   worker jobs discard 0199c0de-…        forget a dead job"
     )]
     Jobs(jobs::Command),
-    /// Look at the queues
+    /// Look at the queues; pause one, or have it go on
     #[command(
         subcommand,
         after_help = "\
@@ -89,6 +89,14 @@ impl From<crate::RunError> for CliError {
             crate::RunError::Registry(error) => Self::Misused(format!("QUEUES_FILE: {error}")),
             error => Self::Failed(chain(&error)),
         }
+    }
+}
+
+impl Cli {
+    /// Whether the process stays: then it is worth making it small.
+    #[must_use]
+    pub fn is_long_lived(&self) -> bool {
+        matches!(self.command, Command::Run { .. })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `worker queues`: how much waits where.
+//! `worker queues`: how much waits where; pausing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,12 +9,13 @@ use shared::bus::Bus;
 use shared::config::Env;
 use shared::db::{Data, done, outbox};
 use shared::queues::{Queue, Queues, Role};
-use shared::subject;
+use shared::time::Instant;
 
 use super::CliError;
 use crate::config;
+use crate::registry::chain;
 
-/// How long NATS is waited for.
+/// How long the connection to NATS is waited for.
 const NATS_WAIT: Duration = Duration::from_secs(3);
 
 /// What to do with queues.
@@ -26,33 +27,87 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hand out no more jobs of a queue
+    Pause {
+        /// Its name
+        queue: String,
+    },
+    /// Hand out jobs of a queue again
+    Resume {
+        /// Its name
+        queue: String,
+    },
 }
 
+/// A queue as it is listed; what NATS alone knows is `null` when it is away.
 #[derive(Debug, Serialize)]
 struct View {
     name: String,
     role: &'static str,
-    /// Jobs in NATS that nobody works on; `null` when NATS is away.
     depth: Option<u64>,
-    /// Jobs that a worker has; `null` when NATS is away.
-    in_flight: Option<usize>,
+    in_flight: Option<u64>,
+    oldest_ms: Option<u128>,
+    paused: Option<bool>,
     done: i64,
+    failed: i64,
     dead: i64,
 }
 
 /// Does what the command says.
 ///
 /// # Errors
-/// When the database cannot be used.
+/// When the database cannot be used; to pause or resume, also when NATS cannot.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
-    let Command::List { json } = command;
     let (dir, nats, queues) = config::queues_view(env)?;
-    let data = Data::open(&dir)?;
     let bus = Bus::connect(&nats, "worker queues")
         .await
-        .map_err(|error| CliError::Failed(crate::registry::chain(&error)))?;
-    let views = views(&data, &bus, queues).await?;
-    let waiting = outbox::depth(&data).await?;
+        .map_err(|error| CliError::Failed(chain(&error)))?;
+    wait_for(&bus).await;
+    match command {
+        Command::List { json } => list(&Data::open(&dir)?, &bus, queues, json).await,
+        Command::Pause { queue } => {
+            known(&queues, &queue)?;
+            bus.pause(&queue).await.map_err(failed)?;
+            println!("{queue} is paused; what is under way ends.");
+            Ok(())
+        }
+        Command::Resume { queue } => {
+            known(&queues, &queue)?;
+            bus.resume(&queue).await.map_err(failed)?;
+            println!("{queue} goes on.");
+            Ok(())
+        }
+    }
+}
+
+/// Gives NATS a moment to be there.
+async fn wait_for(bus: &Bus) {
+    let connected = async {
+        while bus.ready().is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _away = tokio::time::timeout(NATS_WAIT, connected).await;
+}
+
+fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(chain(&error))
+}
+
+fn known(queues: &Queues, name: &str) -> Result<(), CliError> {
+    if queues.queues.contains_key(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = queues.queues.keys().map(String::as_str).collect();
+    Err(CliError::Misused(format!(
+        "there is no queue {name}; there are {}",
+        names.join(", ")
+    )))
+}
+
+async fn list(data: &Data, bus: &Bus, queues: Queues, json: bool) -> Result<(), CliError> {
+    let views = views(data, bus, queues).await?;
+    let waiting = outbox::depth(data).await?;
     if json {
         let all = serde_json::json!({"items": views, "outbox": waiting});
         println!("{all:#}");
@@ -63,52 +118,60 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
 }
 
 async fn views(data: &Data, bus: &Bus, queues: Queues) -> Result<Vec<View>, CliError> {
-    let done: HashMap<String, i64> = done::done_by_queue(data).await?.into_iter().collect();
-    let dead: HashMap<String, i64> = done::dead_by_queue(data).await?.into_iter().collect();
-    let mut in_nats = tokio::time::timeout(NATS_WAIT, in_nats(bus, &queues))
-        .await
-        .unwrap_or_default();
-    let view = |(name, queue): (String, Queue)| {
-        let counts = in_nats.remove(&name);
-        View {
-            role: match queue.role {
-                Role::Data => "data",
-                Role::Compute => "compute",
-            },
-            depth: counts.map(|(depth, _)| depth),
-            in_flight: counts.map(|(_, in_flight)| in_flight),
-            done: done.get(&name).copied().unwrap_or(0),
-            dead: dead.get(&name).copied().unwrap_or(0),
+    let done = by_queue(done::done_by_queue(data).await?);
+    let failed = by_queue(done::failed_by_queue(data).await?);
+    let dead = by_queue(done::dead_by_queue(data).await?);
+    let mut views = Vec::new();
+    for (name, queue) in queues.queues {
+        let state = bus.queue_state(&name).await.ok();
+        let count = |counts: &HashMap<String, i64>| counts.get(&name).copied().unwrap_or(0);
+        views.push(View {
+            role: role(&queue),
+            depth: state.as_ref().map(|state| state.depth),
+            in_flight: state.as_ref().map(|state| state.in_flight),
+            oldest_ms: state.as_ref().and_then(|state| state.oldest).map(age_ms),
+            paused: state.as_ref().map(|state| state.paused),
+            done: count(&done),
+            failed: count(&failed),
+            dead: count(&dead),
             name,
-        }
-    };
-    Ok(queues.queues.into_iter().map(view).collect())
+        });
+    }
+    Ok(views)
 }
 
-async fn in_nats(bus: &Bus, queues: &Queues) -> HashMap<String, (u64, usize)> {
-    let mut counts = HashMap::new();
-    let Ok(stream) = bus.jetstream().get_stream(subject::JOBS).await else {
-        return counts;
-    };
-    for name in queues.queues.keys() {
-        if let Ok(info) = stream.consumer_info(name).await {
-            counts.insert(name.clone(), (info.num_pending, info.num_ack_pending));
-        }
+fn by_queue(counts: Vec<(String, i64)>) -> HashMap<String, i64> {
+    counts.into_iter().collect()
+}
+
+fn age_ms(since: Instant) -> u128 {
+    Instant::now().since(since).as_millis()
+}
+
+fn role(queue: &Queue) -> &'static str {
+    match queue.role {
+        Role::Data => "data",
+        Role::Compute => "compute",
     }
-    counts
 }
 
 fn print(views: &[View], waiting: outbox::Depth) {
-    println!("queue            role     waiting  running  done today  dead");
+    println!("queue            role     waiting  running  done today  failed  dead");
     for view in views {
-        let count = |count: Option<String>| count.unwrap_or_else(|| "?".to_owned());
+        let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        let paused = if view.paused == Some(true) {
+            "  paused"
+        } else {
+            ""
+        };
         println!(
-            "{:<16} {:<8} {:>7}  {:>7}  {:>10}  {:>4}",
+            "{:<16} {:<8} {:>7}  {:>7}  {:>10}  {:>6}  {:>4}{paused}",
             view.name,
             view.role,
-            count(view.depth.map(|n| n.to_string())),
-            count(view.in_flight.map(|n| n.to_string())),
+            count(view.depth),
+            count(view.in_flight),
             view.done,
+            view.failed,
             view.dead
         );
     }
