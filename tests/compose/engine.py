@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 COMPOSE = "v2.40.3"
+LAYERS_KEPT = "12GB"
 SITE_SETTINGS = ("SITE_", "S3_", "OFFSITE_", "NATS_", "SMTP_", "MAIL_", "QUEUES_", "COMPOSE_")
 
 
@@ -94,12 +95,18 @@ class Engine:
         """Stops the engine that this test started or took over, and its containers."""
         if not self.lock:
             return
+        self.tidy()
         with contextlib.suppress(OSError, ValueError):
             pid = int((self.run_dir / "dockerd.pid").read_text())
             os.kill(pid, 15)
             wait_for("the engine to end", lambda: not alive(self.process, pid), 60)
         self.lock.close()
         self.lock = None
+
+    def tidy(self):
+        """Forgets images that were rebuilt, and layers beyond what the next build needs."""
+        self.docker("image", "prune", "--force", check=False)
+        self.docker("builder", "prune", "--force", "--keep-storage", LAYERS_KEPT, check=False)
 
     def add_compose(self):
         """Sees to `docker compose`; builds the pinned version when it is missing."""

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode
 
 from engine import wait_for
@@ -121,7 +121,7 @@ class Listener:
     """One SSE connection to the published port, read in the background."""
 
     def __init__(self, site, topic, since=None):
-        self.events = []
+        self.events, self.began = [], threading.Event()
         query = urlencode({"topic": topic, **({"since": since} if since else {})})
         self.connection = HTTPConnection("127.0.0.1", site.port, timeout=120)
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {site.token}"}
@@ -129,7 +129,12 @@ class Listener:
         self.answer = self.connection.getresponse()
         if self.answer.status != 200:
             raise RuntimeError(f"/events answered {self.answer.status}: {self.answer.read()[:300]!r}")
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        # The first id is the place that the connection watches from.
+        if not self.began.wait(20):
+            self.close()
+            raise TimeoutError(f"no place in the stream for {topic} within 20 s")
 
     def _read(self):
         event = {}
@@ -138,11 +143,14 @@ class Listener:
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name:
                     event[name] = value
-                elif event.get("data"):
+                    continue
+                if "id" in event:
+                    self.began.set()
+                if "data" in event:
                     self.events.append((event.get("event"), event["data"], time.monotonic()))
-                    event = {}
-        except (OSError, ValueError):
-            return
+                event = {}
+        except (OSError, HTTPException):
+            return  # cut off, by the server or by close()
 
     def wait(self, topic, text, seconds=20):
         """Waits until an event of `topic` carries `text`."""
@@ -152,8 +160,9 @@ class Listener:
 
     def close(self):
         """Ends the connection."""
-        if self.connection.sock:
+        if self.connection.sock and self.reader.is_alive():
             self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.reader.join()
         self.connection.close()
 
 
