@@ -227,7 +227,21 @@ impl Batch {
             };
             Ok((verdict, before + begun.elapsed()))
         };
-        self.parts.iter().map(settle).collect()
+        let settled: Result<Vec<_>, Refused> = self.parts.iter().map(settle).collect();
+        let settled = settled?;
+        self.tell_done(tx, &settled)?;
+        Ok(settled)
+    }
+
+    /// Tells the pages that follow the queue that there is something to see: once a batch,
+    /// by the last of the jobs that are done.
+    fn tell_done(&self, tx: &Tx<'_>, settled: &[(Verdict, Duration)]) -> Result<(), Refused> {
+        let mut ended = self.parts.iter().zip(settled).rev();
+        let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
+        if let Some(Step::Run(job, _) | Step::Ended(job, ..)) = last.map(|(part, _)| &part.step) {
+            done::tell(tx, &self.name, job, "done", None)?;
+        }
+        Ok(())
     }
 
     fn settle_one(&self, tx: &Tx<'_>, part: &Part) -> Result<Verdict, Refused> {
