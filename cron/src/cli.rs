@@ -96,9 +96,12 @@ pub struct Restore {
     /// As it was at this time, such as 2026-11-21T08:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub at: Option<Instant>,
-    /// The images and exports too, into public/ and private/.
+    /// The images and exports too, into DIR/public and DIR/private.
     #[arg(long)]
     pub objects: bool,
+    /// A tier's images and exports back into the site's buckets, where they are missing.
+    #[arg(long)]
+    pub put_back: bool,
 }
 
 fn moment(text: &str) -> Result<Instant, String> {

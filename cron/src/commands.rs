@@ -26,6 +26,9 @@ pub enum Failure {
     /// The environment is wrong.
     #[error(transparent)]
     Configuration(#[from] Mistakes),
+    /// Options that make no sense together.
+    #[error("--put-back takes a tier: what is live is where it belongs")]
+    PutBackLive,
     /// The site could not be prepared.
     #[error(transparent)]
     Prepare(#[from] prepare::Error),
@@ -55,11 +58,13 @@ pub enum Failure {
 impl Failure {
     /// 2 when it was used wrongly, else 1.
     fn status(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Self::Configuration(_)) {
-            2
-        } else {
-            1
-        })
+        ExitCode::from(
+            if matches!(self, Self::Configuration(_) | Self::PutBackLive) {
+                2
+            } else {
+                1
+            },
+        )
     }
 }
 
@@ -228,12 +233,17 @@ async fn restore(
         to,
         at,
         objects,
+        put_back,
     } = wanted;
+    if put_back && from == From::Live {
+        return Err(Failure::PutBackLive);
+    }
     let wanted = Wanted {
         from,
         to,
         at,
         objects,
+        put_back,
     };
     let restored = tokio::select! {
         restored = restore::restore(config, &stores, &wanted) => restored?,
@@ -256,6 +266,12 @@ async fn restore(
             println!(
                 "{} objects are beside it, in public/ and private/",
                 restored.objects
+            );
+        }
+        if wanted.put_back {
+            println!(
+                "{} objects were put back into the site's buckets",
+                restored.put_back
             );
         }
     });

@@ -22,6 +22,20 @@ const LAST_WORDS: usize = 600;
 const RESTORE_ATTEMPTS: usize = 3;
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Variables of others that would change where Litestream reads, or keep it
+/// from starting.
+const STRAY: [&str; 9] = [
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "LITESTREAM_S3_ENDPOINT",
+];
+
 /// What can go wrong with Litestream.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -94,11 +108,9 @@ async fn restore_once(
     check: Check,
 ) -> Result<(), Error> {
     let mut command = Command::new("litestream");
-    // A stray AWS variable would change where it reads, or keep it from
-    // starting (AWS_CA_BUNDLE): it gets what it needs and no more.
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for variable in STRAY {
+        command.env_remove(variable);
+    }
     command
         .arg("restore")
         .arg("-o")

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::blobs::{self, Bucket};
 use shared::bus::{self, Bus};
 use shared::db::{self, Data, Ttl};
@@ -93,11 +94,15 @@ async fn steps(config: &Config, say: &mut impl FnMut(String)) -> Result<(), Erro
     let dir = &config.data_dir;
     say(format!("data.db: {}", tell(Data::prepare(dir)?)));
     say(format!("ttl.db: {}", tell(Ttl::prepare(dir)?)));
-    for bucket in stores.all() {
-        match bucket.ensure().await {
-            Ok(true) => say(format!("bucket {}: created", bucket.name())),
-            Ok(false) => say(format!("bucket {}: there", bucket.name())),
-            Err(error) => say(format!("bucket {}: {}", bucket.name(), chain(&error))),
+    // All at once: a store that is out of reach costs its timeout only once.
+    let made = stores
+        .all()
+        .map(async |bucket| (bucket.name(), bucket.ensure().await));
+    for (name, made) in join_all(made).await {
+        match made {
+            Ok(true) => say(format!("bucket {name}: created")),
+            Ok(false) => say(format!("bucket {name}: there")),
+            Err(error) => say(format!("bucket {name}: {}", chain(&error))),
         }
     }
     match &config.nats_url {
