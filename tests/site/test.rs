@@ -151,7 +151,8 @@ fn browser(arguments: &[String]) -> Result<(), String> {
         ],
         &[],
     )?;
-    run_in(&tests().join("browser"), "node", &["--test"], arguments)
+    let words = ["--test", "--test-reporter=spec"];
+    run_in(&tests().join("browser"), "node", &words, arguments)
 }
 
 /// Installs the packages of the browser tests where their lock file is newer than they are.
