@@ -1,11 +1,16 @@
-//! `worker jobs`: what ended, and what to do about what died.
+//! `worker jobs`: what waits, what ended, and what to do about what died.
 
 use clap::{Args, Subcommand, ValueEnum};
+use shared::bus::Bus;
+use shared::bus::queues::Waiting;
 use shared::config::Env;
 use shared::db::done::{self, Detail, Ended};
+use shared::db::outbox::{self, Scheduled};
 use shared::db::{Data, Page};
+use shared::envelope::Envelope;
+use shared::subject;
 
-use super::CliError;
+use super::{CliError, connect, failed};
 use crate::config;
 
 /// Jobs of a page when all are walked through.
@@ -14,7 +19,7 @@ const PAGE: usize = 200;
 /// What to do with jobs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List jobs that ended, newest first
+    /// List jobs: those that ended newest first, the others in their order
     List {
         /// Which ones
         #[arg(long, value_enum, default_value_t = State::Dead)]
@@ -46,9 +51,15 @@ pub enum Command {
     Discard(Chosen),
 }
 
-/// How jobs ended.
+/// How far jobs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum State {
+    /// No worker has them yet.
+    Queued,
+    /// A worker has them.
+    Running,
+    /// Their time has not come.
+    Scheduled,
     /// They did what they had to.
     Done,
     /// They gave up.
@@ -77,7 +88,28 @@ pub struct Chosen {
 /// # Errors
 /// When the database cannot be used, or a job is not there.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
-    let data = Data::open(&config::data_dir(env)?)?;
+    match command {
+        Command::List {
+            state: state @ (State::Queued | State::Running),
+            queue,
+            limit,
+            json,
+            ..
+        } => {
+            list_in_nats(
+                state == State::Running,
+                queue,
+                usize::from(limit),
+                json,
+                env,
+            )
+            .await
+        }
+        command => run_on(&Data::open(&config::data_dir(env)?)?, command).await,
+    }
+}
+
+async fn run_on(data: &Data, command: Command) -> Result<(), CliError> {
     match command {
         Command::List {
             state,
@@ -86,14 +118,83 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
             after,
             json,
         } => {
-            let dead = state == State::Dead;
-            let page = done::list(&data, dead, queue, after, usize::from(limit)).await?;
+            let limit = usize::from(limit);
+            let page = match state {
+                State::Scheduled => scheduled(data, queue.as_deref(), limit).await?,
+                state => done::list(data, state == State::Dead, queue, after, limit).await?,
+            };
             print_page(&page, json);
             Ok(())
         }
-        Command::Show { id, json } => show(&data, id, json).await,
-        Command::Retry(chosen) => retry(&data, chosen).await,
-        Command::Discard(chosen) => discard(&data, chosen).await,
+        Command::Show { id, json } => show(data, id, json).await,
+        Command::Retry(chosen) => retry(data, chosen).await,
+        Command::Discard(chosen) => discard(data, chosen).await,
+    }
+}
+
+async fn list_in_nats(
+    running: bool,
+    queue: Option<String>,
+    limit: usize,
+    json: bool,
+    env: Env,
+) -> Result<(), CliError> {
+    let (_, nats, queues) = config::queues_view(env)?;
+    let bus: Bus = connect(&nats).await?;
+    let asked = |name: &String| queue.as_ref().is_none_or(|queue| queue == name);
+    let mut items = Vec::new();
+    for name in queues.queues.into_keys().filter(asked) {
+        let waiting = bus.waiting(&name, limit).await.map_err(failed)?;
+        let wanted = waiting.into_iter().filter(|job| job.running == running);
+        items.extend(wanted.map(in_nats));
+    }
+    items.truncate(limit);
+    print_page(&Page { items, next: None }, json);
+    Ok(())
+}
+
+fn in_nats(waiting: Waiting) -> Ended {
+    let state = if waiting.running { "running" } else { "queued" };
+    let Waiting {
+        queue, kind, job, ..
+    } = waiting;
+    listed(state, &queue, &kind, job, waiting.stored)
+}
+
+async fn scheduled(
+    data: &Data,
+    queue: Option<&str>,
+    limit: usize,
+) -> Result<Page<Ended>, CliError> {
+    let item = |job: Scheduled| {
+        let (name, kind) = subject::parse_job(&job.subject)?;
+        let envelope = serde_json::from_slice(&job.body).ok();
+        let wanted = queue.is_none_or(|queue| queue == name);
+        wanted.then(|| listed("scheduled", name, kind, envelope, job.due))
+    };
+    let jobs = outbox::scheduled(data, limit).await?;
+    let items = jobs.into_iter().filter_map(item).collect();
+    Ok(Page { items, next: None })
+}
+
+/// A job that has not ended, in the shape of one that has.
+fn listed(
+    state: &'static str,
+    queue: &str,
+    kind: &str,
+    job: Option<Envelope>,
+    at: shared::time::Instant,
+) -> Ended {
+    let known = |read: fn(&Envelope) -> String| job.as_ref().map_or_else(String::new, read);
+    Ended {
+        id: known(|job| job.id.to_string()),
+        queue: queue.to_owned(),
+        kind: kind.to_owned(),
+        state,
+        cause: known(|job| job.cause.to_string()),
+        attempt: job.as_ref().map_or(1, |job| job.attempt),
+        at,
+        reason: None,
     }
 }
 

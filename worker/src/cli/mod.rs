@@ -3,11 +3,18 @@
 pub mod jobs;
 pub mod queues;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
+use shared::bus::Bus;
 use shared::config::{Env, Mistakes};
+use url::Url;
 
 use crate::config::{Config, Role};
 use crate::registry::chain;
+
+/// How long a command waits for the connection to NATS.
+const NATS_WAIT: Duration = Duration::from_secs(3);
 
 /// Executes the jobs of Hearth.
 #[derive(Debug, Parser)]
@@ -38,13 +45,14 @@ Examples:
         #[arg(long, value_enum, default_value_t = Role::All)]
         role: Role,
     },
-    /// Look at jobs that ended; send dead ones back, or forget them
+    /// Look at jobs; send dead ones back, or forget them
     #[command(
         subcommand,
         after_help = "\
 Examples:
   worker jobs list                      the dead jobs, newest first
   worker jobs list --state done --json  what was done, for a script
+  worker jobs list --state scheduled    what is to come
   worker jobs show 0199c0de-…           one job with every error and its payload
   worker jobs retry 0199c0de-…          send a dead job back to its queue
   worker jobs retry --all --queue mail  or all of a queue
@@ -116,4 +124,21 @@ pub async fn run(cli: Cli, env: Env) -> Result<(), CliError> {
         Command::Jobs(command) => jobs::run(command, env).await,
         Command::Queues(command) => queues::run(command, env).await,
     }
+}
+
+/// Connects, and gives NATS a moment to be there; when it is not, whatever is
+/// asked of it says so.
+async fn connect(nats: &Url) -> Result<Bus, CliError> {
+    let bus = Bus::connect(nats, "worker command").await.map_err(failed)?;
+    let connected = async {
+        while bus.ready().is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _away = tokio::time::timeout(NATS_WAIT, connected).await;
+    Ok(bus)
+}
+
+fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(chain(&error))
 }

@@ -1,7 +1,6 @@
 //! `worker queues`: how much waits where; pausing.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -11,12 +10,8 @@ use shared::db::{Data, done, outbox};
 use shared::queues::{Queue, Queues, Role};
 use shared::time::Instant;
 
-use super::CliError;
+use super::{CliError, connect, failed};
 use crate::config;
-use crate::registry::chain;
-
-/// How long the connection to NATS is waited for.
-const NATS_WAIT: Duration = Duration::from_secs(3);
 
 /// What to do with queues.
 #[derive(Debug, Subcommand)]
@@ -59,10 +54,7 @@ struct View {
 /// When the database cannot be used; to pause or resume, also when NATS cannot.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
     let (dir, nats, queues) = config::queues_view(env)?;
-    let bus = Bus::connect(&nats, "worker queues")
-        .await
-        .map_err(|error| CliError::Failed(chain(&error)))?;
-    wait_for(&bus).await;
+    let bus = connect(&nats).await?;
     match command {
         Command::List { json } => list(&Data::open(&dir)?, &bus, queues, json).await,
         Command::Pause { queue } => {
@@ -78,20 +70,6 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
             Ok(())
         }
     }
-}
-
-/// Gives NATS a moment to be there.
-async fn wait_for(bus: &Bus) {
-    let connected = async {
-        while bus.ready().is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let _away = tokio::time::timeout(NATS_WAIT, connected).await;
-}
-
-fn failed(error: impl std::error::Error) -> CliError {
-    CliError::Failed(chain(&error))
 }
 
 fn known(queues: &Queues, name: &str) -> Result<(), CliError> {

@@ -118,3 +118,76 @@ async fn a_failure_or_a_panic_undoes_its_own_job_alone() {
     }
     working.stop().await;
 }
+
+/// Whether no worker waits for chores any more: one that has stopped may still
+/// be handed a message for a moment.
+async fn nobody_waits(ground: &Ground) -> bool {
+    let ask = "$JS.API.CONSUMER.INFO.JOBS.chores";
+    let answer = ground.bus.client().request(ask, "".into()).await.unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    info["num_waiting"] == 0
+}
+
+/// Takes the next chore from NATS as a worker does, and gives it back as NATS
+/// does when the worker is gone.
+async fn take_and_vanish(ground: &Ground) {
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.chores";
+    let client = ground.bus.client();
+    let message = client.request(pull, "1".into()).await.unwrap();
+    client
+        .publish(message.reply.unwrap(), "-NAK".into())
+        .await
+        .unwrap();
+    client.flush().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_vanishes_with_its_worker_three_times_counts_as_failed() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(effect));
+    let first = ground.order("so that the consumer is there").await;
+    until("it is done", async || ground.is_done(first).await).await;
+    working.stop().await;
+    until("nobody waits", async || nobody_waits(&ground).await).await;
+    let id = ground.order("deadly").await;
+    relay::round(&ground.data, &ground.bus).await.unwrap();
+    for _ in 0..3 {
+        take_and_vanish(&ground).await;
+    }
+    let working = ground.work(doing(effect));
+    until("it is done", async || ground.is_done(id).await).await;
+    let detail = done::detail(&ground.data, id.to_string())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((detail.job.attempt, detail.errors.len()), (2, 1));
+    assert!(
+        detail.errors[0].error.contains("begun 3 times"),
+        "{detail:?}"
+    );
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_costs_a_job_no_attempt() {
+    let ground = Ground::new().await;
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let working = ground.work(doing(move |tx, job| {
+        effect(tx, job)?;
+        if is_away.swap(false, Ordering::Relaxed) {
+            return Err(shared::db::Error::WriterGone.into());
+        }
+        Ok(Outcome::Done)
+    }));
+    let id = ground.order("patient").await;
+    until("it is done", async || ground.is_done(id).await).await;
+    assert!(!away.load(Ordering::Relaxed));
+    let detail = done::detail(&ground.data, id.to_string())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((detail.job.attempt, detail.errors.len()), (1, 0));
+    assert_eq!(ground.effects("patient").await, 1);
+    working.stop().await;
+}

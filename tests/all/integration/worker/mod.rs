@@ -4,6 +4,7 @@
 mod compute;
 mod endings;
 mod once;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
