@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::blobs::{self, Bucket};
 use shared::bus::{self, Bus};
+use shared::db::backups::snapshot;
 use shared::db::{self, Data, Ttl};
 use shared::shutdown::Shutdown;
 use tokio::time::{Instant, sleep};
@@ -150,6 +151,7 @@ async fn restore_if_replicated(
     litestream::restore(replica, &fresh, None, Check::Quick)
         .await
         .map_err(Error::Restore)?;
+    snapshot::settle(&fresh)?;
     put_in_place(&fresh, &config.data_db())?;
     say("data.db: restored".to_owned());
     Ok(())

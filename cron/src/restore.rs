@@ -92,6 +92,7 @@ pub async fn restore(config: &Config, stores: &Stores, wanted: &Wanted) -> Resul
             from_tier(&tier, stores, wanted, &scratch, &fresh, &mut restored).await?;
         }
     }
+    snapshot::settle(&fresh)?;
     std::fs::rename(&fresh, &restored.database).map_err(|source| {
         let path = restored.database.clone();
         Error::File {

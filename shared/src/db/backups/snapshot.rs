@@ -69,6 +69,24 @@ pub fn check(file: &Path) -> Result<Facts, Error> {
     facts(&conn)
 }
 
+/// Frees what processes of the site held when the restored `file` was copied:
+/// they are not there any more. Blocks.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn settle(file: &Path) -> Result<(), Error> {
+    let open = || Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let conn = open().map_err(|source| Error::Open {
+        path: file.to_owned(),
+        source,
+    })?;
+    conn.execute(
+        "UPDATE schedule SET lease_owner = NULL, lease_until = NULL",
+        [],
+    )?;
+    Ok(())
+}
+
 /// What the live database `file` holds now. Blocks.
 ///
 /// # Errors
