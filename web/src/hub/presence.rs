@@ -10,6 +10,7 @@ use shared::subject::Topic;
 use uuid::Uuid;
 
 use super::Hub;
+use super::policy::{Audience, policy};
 
 /// How often a change is told at most.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -33,16 +34,25 @@ pub struct Watching {
 }
 
 impl Hub {
-    /// Counts a connection as a reader of the site and of its posts.
+    /// Counts a connection as a reader of the site and of its posts; none for the admin's
+    /// panel, which would count itself.
     #[must_use]
-    pub fn watching(&self, topics: &[Topic]) -> Watching {
+    pub fn watching(&self, topics: &[Topic]) -> Option<Watching> {
+        if topics.iter().any(is_of_the_panel) {
+            return None;
+        }
         let presence = Arc::clone(&self.presence);
         let mut posts: Vec<String> = topics.iter().filter_map(post).map(str::to_owned).collect();
         posts.sort_unstable();
         posts.dedup();
         presence.enter(&posts);
-        Watching { presence, posts }
+        Some(Watching { presence, posts })
     }
+}
+
+/// The panel follows what no reader may.
+fn is_of_the_panel(topic: &Topic) -> bool {
+    matches!(policy(topic), Some((_, Audience::Admin)))
 }
 
 /// A reader of a post watches its comments; a list watches counters alone.

@@ -14,7 +14,7 @@ use shared::subject::Topic;
 
 use super::client::{Client, Resume};
 use super::policy::{Audience, policy};
-use super::{Hub, Watching};
+use super::{Cursor, Hub, Watching};
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -68,7 +68,7 @@ impl Asked {
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "topic" => topics.push(value.parse().map_err(Error::bad_request)?),
-                "since" if !value.is_empty() => since = Some(value.into_owned()),
+                "since" => since = Some(value.into_owned()),
                 _ => {}
             }
         }
@@ -93,6 +93,8 @@ fn resume(headers: &HeaderMap, since: Option<String>) -> Result<Resume> {
         .get("last-event-id")
         .and_then(|value| value.to_str().ok());
     match last.filter(|id| !id.is_empty()).or(since.as_deref()) {
+        // A page that was rendered before NATS was reached.
+        Some("") => Ok(Resume::After(Cursor::nowhere())),
         Some(cursor) => Ok(Resume::After(cursor.parse().map_err(Error::bad_request)?)),
         None => Ok(Resume::Now),
     }
@@ -114,7 +116,7 @@ fn authorise(topic: &Topic, user: Option<&User>) -> Result<()> {
 fn frames(
     hub: Hub,
     asked: Asked,
-    watching: Watching,
+    watching: Option<Watching>,
 ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> {
     let shutdown = hub.shutdown.clone();
     let begin = Step::Begin {
@@ -132,12 +134,12 @@ enum Step {
     Begin {
         hub: Hub,
         asked: Asked,
-        watching: Watching,
+        watching: Option<Watching>,
         shutdown: Shutdown,
     },
     Live {
         client: Client,
-        watching: Watching,
+        watching: Option<Watching>,
         shutdown: Shutdown,
     },
     End,
