@@ -95,25 +95,12 @@ fn format(arguments: &[String]) -> Result<(), String> {
 /// One module of the integration-test binary. The binaries of the site are built first, so
 /// that the tests start them as they are.
 fn scenarios(module: &str, arguments: &[String]) -> Result<(), String> {
-    cargo(
-        &[
-            "build",
-            "--release",
-            "-p",
-            "web",
-            "-p",
-            "worker",
-            "-p",
-            "cron",
-        ],
-        &[],
-    )?;
+    cargo(&stack::build::BUILD, &[])?;
     let filter = format!("{module}::");
     let command = [
         "test",
         "--release",
-        "-p",
-        "tests",
+        "--workspace",
         "--test",
         "all",
         "--",
@@ -138,19 +125,7 @@ fn ui() -> Result<(), String> {
 fn browser(arguments: &[String]) -> Result<(), String> {
     node_modules()?;
     chromium()?;
-    cargo(
-        &[
-            "build",
-            "--release",
-            "-p",
-            "web",
-            "-p",
-            "worker",
-            "-p",
-            "cron",
-        ],
-        &[],
-    )?;
+    cargo(&stack::build::BUILD, &[])?;
     let words = ["--test", "--test-reporter=spec"];
     run_in(&tests().join("browser"), "node", &words, arguments)
 }

@@ -40,18 +40,15 @@ pub fn binaries(progress: &Progress) -> Result<(), BuildError> {
     Ok(())
 }
 
+/// Builds the binaries of the site. The whole workspace is selected although
+/// some of it is built: cargo unifies features over what is selected, and
+/// another selection would compile the dependencies once more.
+pub const BUILD: [&str; 9] =
+    ["build", "--release", "--workspace", "--bin", "web", "--bin", "worker", "--bin", "cron"];
+
 fn cargo(task: &Task) -> Result<String, BuildError> {
     let mut child = Command::new("cargo")
-        .args([
-            "build",
-            "--release",
-            "-p",
-            "web",
-            "-p",
-            "worker",
-            "-p",
-            "cron",
-        ])
+        .args(BUILD)
         .current_dir(place::root())
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "120")

@@ -37,7 +37,7 @@ impl Site {
         let dir = std::env::temp_dir().join(format!("site-{}", Uuid::now_v7()));
         let site = Self { dir };
         let port = free_port().to_string();
-        let output = site.command(&["up", "--detach", "--port", &port], variables);
+        let output = site.command(&["up", "--detach", "--no-build", "--port", &port], variables);
         assert!(
             output.status.success(),
             "the site does not start: {output:?}"

@@ -43,13 +43,17 @@ enum Next {
 }
 
 impl Hub {
-    /// Begins to watch. Waits for NATS when it was never reached.
+    /// Begins to watch. Waits for NATS when it was never reached; who waited
+    /// may have missed something, and begins with a reset.
     pub async fn watch(&self, topics: Vec<Topic>, resume: Resume) -> Client {
-        let now = self.first_position().await;
+        let begin = self.position();
         let at = match resume {
-            Resume::Now => now,
+            Resume::Now => begin.clone().unwrap_or_else(Cursor::nowhere),
             Resume::After(cursor) => cursor,
         };
+        if begin.is_none() {
+            self.first_position().await;
+        }
         let waker = Arc::new(Notify::new());
         let id = self.lock().watch(&topics, &waker);
         Client {
@@ -61,12 +65,9 @@ impl Hub {
         }
     }
 
-    async fn first_position(&self) -> Cursor {
-        let mut pause = tokio::time::interval(std::time::Duration::from_millis(100));
-        loop {
-            if let Some(position) = self.position() {
-                return position;
-            }
+    async fn first_position(&self) {
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(50));
+        while self.position().is_none() {
             pause.tick().await;
         }
     }

@@ -13,6 +13,13 @@ pub struct Cursor {
     pub seq: u64,
 }
 
+impl Cursor {
+    /// A place in no life of the stream: who is there needs a reset.
+    pub(super) fn nowhere() -> Self {
+        Self { epoch: "0".into(), seq: 0 }
+    }
+}
+
 /// A cursor that this site did not give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cursor is what an event's id or a page's data-cursor holds, such as 5f3a1c-42")]

@@ -55,7 +55,8 @@ export class SourceTransport {
     this.#close();
     if (this.topics.length === 0) return;
     const query = new URLSearchParams(this.topics.map((topic) => ["topic", topic]));
-    if (this.cursor) query.set("since", this.cursor);
+    // Empty while the site has never reached NATS: then it answers with a reset.
+    query.set("since", this.cursor);
     const source = new EventSource(`/events?${query}`);
     source.onopen = () => this.#opened();
     source.onerror = () => this.#failed(source);
