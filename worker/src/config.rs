@@ -143,11 +143,7 @@ pub fn data_dir(mut env: Env) -> Result<PathBuf, Mistakes> {
 /// # Errors
 /// Every mistake at once.
 pub fn queues_view(mut env: Env) -> Result<(PathBuf, Url, Queues), Mistakes> {
-    let view = (
-        config::data_dir(&mut env),
-        config::nats_url(&mut env),
-        queues(&mut env),
-    );
+    let view = (config::data_dir(&mut env), config::nats_url(&mut env), queues(&mut env));
     env.finish(view)
 }
 
@@ -168,13 +164,7 @@ fn data(env: &mut Env) -> DataConfig {
     let moderation = env.with_default("COMMENTS_MODERATION", takes, Moderation::default());
     let transport = transport(env).unwrap_or_else(|| Transport::Directory(dir.join("mail")));
     let from = from(env, &site_url);
-    DataConfig {
-        dir,
-        site_url,
-        moderation,
-        transport,
-        from,
-    }
+    DataConfig { dir, site_url, moderation, transport, from }
 }
 
 /// `SMTP_URL`; without one, mail is written as files beside the database. It
@@ -197,16 +187,9 @@ fn from(env: &mut Env, site_url: &Url) -> Mailbox {
     } else {
         "localhost"
     };
-    let address = lettre::Address::new("hearth", host).unwrap_or_else(|_| {
-        "hearth@localhost"
-            .parse()
-            .expect("a constant address parses")
-    });
-    env.with_default(
-        "MAIL_FROM",
-        takes,
-        Mailbox::new(Some("Hearth".to_owned()), address),
-    )
+    let address = lettre::Address::new("hearth", host)
+        .unwrap_or_else(|_| "hearth@localhost".parse().expect("a constant address parses"));
+    env.with_default("MAIL_FROM", takes, Mailbox::new(Some("Hearth".to_owned()), address))
 }
 
 #[cfg(test)]
@@ -216,10 +199,7 @@ mod tests {
     const QUEUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/queues.yml");
 
     fn env(vars: &[(&str, &str)]) -> Env {
-        let always = [
-            ("QUEUES_FILE", QUEUES),
-            ("NATS_URL", "nats://127.0.0.1:4222"),
-        ];
+        let always = [("QUEUES_FILE", QUEUES), ("NATS_URL", "nats://127.0.0.1:4222")];
         let all = always.iter().chain(vars);
         Env::new(all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
@@ -233,10 +213,7 @@ mod tests {
         ];
         let compute = Config::from_env(env(&s3), Role::Compute).unwrap();
         assert!(compute.data.is_none() && compute.store.is_some());
-        let site = [
-            ("SITE_DATA_DIR", "/data"),
-            ("SITE_URL", "https://a.example"),
-        ];
+        let site = [("SITE_DATA_DIR", "/data"), ("SITE_URL", "https://a.example")];
         let data = Config::from_env(env(&site), Role::Data).unwrap();
         assert!(data.store.is_none());
         let data = data.data.unwrap();
@@ -251,16 +228,9 @@ mod tests {
             ("SMTP_URL", "imap://me:hush@mail.example"),
             ("MAIL_FROM", "nobody"),
         ];
-        let error = Config::from_env(env(&vars), Role::All)
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "COMMENTS_MODERATION",
-            "SMTP_URL",
-            "MAIL_FROM",
-            "SITE_DATA_DIR",
-            "S3_ENDPOINT",
-        ] {
+        let error = Config::from_env(env(&vars), Role::All).unwrap_err().to_string();
+        for part in ["COMMENTS_MODERATION", "SMTP_URL", "MAIL_FROM", "SITE_DATA_DIR", "S3_ENDPOINT"]
+        {
             assert!(error.contains(part), "{part} is missing in {error}");
         }
         assert!(!error.contains("hush"), "{error}");

@@ -75,9 +75,8 @@ pub enum RunError {
 /// be away: they are waited for.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let address = config.ops_addr;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen { address, source })?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let opened = config.data.as_ref().map(open_data).transpose()?;
     let buckets = config.store.as_ref().map(buckets).transpose()?;
     let bus = Bus::connect(&config.nats_url, "worker").await?;
@@ -134,10 +133,7 @@ fn open_data(config: &DataConfig) -> Result<DataParts, RunError> {
 
 fn buckets(config: &shared::config::LocalStore) -> Result<Buckets, RunError> {
     let store = Store::new(&config.s3);
-    Ok(Buckets {
-        private: store.bucket(&config.private)?,
-        public: store.bucket(&config.public)?,
-    })
+    Ok(Buckets { private: store.bucket(&config.private)?, public: store.bucket(&config.public)? })
 }
 
 async fn serve_ops(ops: shared::telemetry::ops::Ops, listener: TcpListener, ended: Shutdown) {

@@ -16,10 +16,8 @@ fn main() -> ExitCode {
     if cli.is_long_lived() {
         memory::keep_small(&mut env);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(cli, env)),
         Err(error) => Err(CliError::Failed(format!("cannot start: {error}"))),

@@ -24,9 +24,6 @@ pub fn keep_small(env: &mut Env) {
     };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| "worker".into());
-    let _only_returns_when_it_failed = Command::new(program)
-        .arg0(name)
-        .args(arguments)
-        .env(THRESHOLD, BYTES)
-        .exec();
+    let _only_returns_when_it_failed =
+        Command::new(program).arg0(name).args(arguments).env(THRESHOLD, BYTES).exec();
 }

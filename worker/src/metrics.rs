@@ -14,9 +14,8 @@ use shared::telemetry::prometheus_client::registry::{Registry, Unit};
 type Labels<const N: usize> = [(&'static str, String); N];
 
 /// Upper bounds in seconds: from a row in SQLite to a large image.
-const BUCKETS: [f64; 12] = [
-    0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0, 15.0, 30.0, 60.0, 120.0,
-];
+const BUCKETS: [f64; 12] =
+    [0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0, 15.0, 30.0, 60.0, 120.0];
 
 /// The metrics of this process; clones count together.
 #[derive(Clone)]
@@ -45,11 +44,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Shows them on the ops listener; those of the outbox only `with_data`.
     pub fn register(&self, registry: &mut Registry, with_data: bool) {
-        registry.register(
-            "jobs",
-            "Attempts by queue, kind and outcome",
-            self.jobs.clone(),
-        );
+        registry.register("jobs", "Attempts by queue, kind and outcome", self.jobs.clone());
         registry.register_with_unit(
             "job",
             "Time an attempt took",
@@ -67,11 +62,7 @@ impl Metrics {
     }
 
     fn register_outbox(&self, registry: &mut Registry) {
-        registry.register(
-            "outbox_due",
-            "Messages that wait to be sent",
-            self.outbox_due.clone(),
-        );
+        registry.register("outbox_due", "Messages that wait to be sent", self.outbox_due.clone());
         registry.register(
             "outbox_scheduled",
             "Messages whose time has not come",
@@ -91,21 +82,14 @@ impl Metrics {
             |names: (&str, &str)| [("queue", names.0.to_owned()), ("kind", names.1.to_owned())];
         let [queue_label, kind_label] = labels((queue, kind));
         let outcome = ("outcome", outcome.to_owned());
-        self.jobs
-            .get_or_create(&[queue_label, kind_label, outcome])
-            .inc();
-        self.seconds
-            .get_or_create(&labels((queue, kind)))
-            .observe(took.as_secs_f64());
+        self.jobs.get_or_create(&[queue_label, kind_label, outcome]).inc();
+        self.seconds.get_or_create(&labels((queue, kind))).observe(took.as_secs_f64());
     }
 
     /// Counts `jobs` as in flight until the guard is dropped.
     #[must_use]
     pub fn begin(&self, queue: &str, jobs: usize) -> InFlight {
-        let gauge = self
-            .in_flight
-            .get_or_create(&[("queue", queue.to_owned())])
-            .clone();
+        let gauge = self.in_flight.get_or_create(&[("queue", queue.to_owned())]).clone();
         let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
         gauge.inc_by(jobs);
         InFlight { gauge, jobs }

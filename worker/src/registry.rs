@@ -40,10 +40,7 @@ pub struct Failure {
 impl Failure {
     /// A failure in words.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            unavailable: false,
-        }
+        Self { text: text.into(), unavailable: false }
     }
 
     /// A failure with all that led to it.
@@ -60,10 +57,7 @@ impl Failure {
 
 impl From<db::Error> for Failure {
     fn from(error: db::Error) -> Self {
-        Self {
-            text: chain(&error),
-            unavailable: error.is_unavailable(),
-        }
+        Self { text: chain(&error), unavailable: error.is_unavailable() }
     }
 }
 
@@ -227,16 +221,11 @@ impl Registry {
         let run = move |job: Envelope| -> Result<Pending<Message>, Misshapen> {
             let job = decode::<J>(job)?;
             let attempt = execute(job.clone());
-            Ok(Box::pin(async move {
-                result_message(&job.clone(), report(job, attempt.await))
-            }))
+            Ok(Box::pin(async move { result_message(&job.clone(), report(job, attempt.await)) }))
         };
         let failed = move |job: Envelope, why: String| {
             let job = decode::<J>(job)?;
-            Ok(result_message(
-                &job.clone(),
-                report(job, ComputeOutcome::Failed(why)),
-            ))
+            Ok(result_message(&job.clone(), report(job, ComputeOutcome::Failed(why))))
         };
         let (run, failed) = (Box::new(run), Box::new(failed));
         self.add::<J>(Executor::Compute(Arc::new(Compute { run, failed })))
@@ -287,8 +276,7 @@ fn decode<J: Job>(job: Envelope) -> Result<Envelope<J>, Misshapen> {
             "its payload has version {version}; this program knows {known} at most"
         )));
     }
-    job.decode()
-        .map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))
+    job.decode().map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))
 }
 
 /// The data job that carries what came of `job`: twice is once, since both its
@@ -320,10 +308,7 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!(
-        "the executor panicked: {}",
-        text.as_deref().unwrap_or("without a word")
-    )
+    format!("the executor panicked: {}", text.as_deref().unwrap_or("without a word"))
 }
 
 #[cfg(test)]
@@ -334,16 +319,10 @@ mod tests {
     use super::*;
 
     fn picture_job(registry: &mut Registry) -> Result<(), RegistryError> {
-        let execute = async |_: Envelope<MakeVariants>| {
+        let refuse = |_: Envelope<MakeVariants>| async {
             ComputeOutcome::<Picture>::Refused("no picture".to_owned())
         };
-        registry.compute(
-            move |job| {
-                let attempt = execute(job);
-                async move { attempt.await }
-            },
-            |job, outcome| VariantsMade { job, outcome },
-        )
+        registry.compute(refuse, |job, outcome| VariantsMade { job, outcome })
     }
 
     #[test]
@@ -352,10 +331,7 @@ mod tests {
         let done = |_: &Tx<'_>, _: &Envelope<CheckComment>| Ok(Outcome::Done);
         assert_eq!(registry.data(done), Ok(()));
         let (queue, kind) = (CheckComment::QUEUE, CheckComment::KIND);
-        assert_eq!(
-            registry.data(done),
-            Err(RegistryError::Duplicate { queue, kind })
-        );
+        assert_eq!(registry.data(done), Err(RegistryError::Duplicate { queue, kind }));
     }
 
     #[test]
@@ -368,20 +344,14 @@ mod tests {
         let queues = Queues::read(&name).unwrap();
         std::fs::remove_file(&name).unwrap();
         let error = registry.check(&queues).unwrap_err().to_string();
-        assert!(
-            error.contains("images") && error.contains("compute"),
-            "{error}"
-        );
+        assert!(error.contains("images") && error.contains("compute"), "{error}");
     }
 
     #[tokio::test]
     async fn a_result_sent_twice_is_the_same_message_and_the_next_attempt_another() {
         let mut registry = Registry::default();
         picture_job(&mut registry).unwrap();
-        let payload = MakeVariants {
-            image: Uuid::now_v7(),
-            original: "a".to_owned(),
-        };
+        let payload = MakeVariants { image: Uuid::now_v7(), original: "a".to_owned() };
         let job = payload.envelope(Uuid::now_v7());
         let untyped = |attempt| {
             let mut job: Envelope = serde_json::from_slice(&job.to_json()).unwrap();

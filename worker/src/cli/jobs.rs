@@ -95,29 +95,14 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
             limit,
             json,
             ..
-        } => {
-            list_in_nats(
-                state == State::Running,
-                queue,
-                usize::from(limit),
-                json,
-                env,
-            )
-            .await
-        }
+        } => list_in_nats(state == State::Running, queue, usize::from(limit), json, env).await,
         command => run_on(&Data::open(&config::data_dir(env)?)?, command).await,
     }
 }
 
 async fn run_on(data: &Data, command: Command) -> Result<(), CliError> {
     match command {
-        Command::List {
-            state,
-            queue,
-            limit,
-            after,
-            json,
-        } => {
+        Command::List { state, queue, limit, after, json } => {
             let limit = usize::from(limit);
             let page = match state {
                 State::Scheduled => scheduled(data, queue.as_deref(), limit).await?,
@@ -155,9 +140,7 @@ async fn list_in_nats(
 
 fn in_nats(waiting: Waiting) -> Ended {
     let state = if waiting.running { "running" } else { "queued" };
-    let Waiting {
-        queue, kind, job, ..
-    } = waiting;
+    let Waiting { queue, kind, job, .. } = waiting;
     listed(state, &queue, &kind, job, waiting.stored)
 }
 
@@ -248,10 +231,7 @@ fn print_detail(detail: &Detail) {
         println!("reason   {reason}");
     }
     for attempt in &detail.errors {
-        println!(
-            "error    {} at {}: {}",
-            attempt.attempt, attempt.at, attempt.error
-        );
+        println!("error    {} at {}: {}", attempt.attempt, attempt.at, attempt.error);
     }
     if let Some(body) = &detail.body {
         println!("message  {body}");
@@ -305,10 +285,7 @@ fn ended(good: usize, refused: &[String], what: &str) -> Result<(), CliError> {
         eprintln!("{good} {what}");
         return Ok(());
     }
-    Err(CliError::Failed(format!(
-        "{good} {what}; not these:\n  {}",
-        refused.join("\n  ")
-    )))
+    Err(CliError::Failed(format!("{good} {what}; not these:\n  {}", refused.join("\n  "))))
 }
 
 /// The chosen ids; with `--all`, those that are dead now.

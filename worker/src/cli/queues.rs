@@ -77,10 +77,7 @@ fn known(queues: &Queues, name: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let names: Vec<&str> = queues.queues.keys().map(String::as_str).collect();
-    Err(CliError::Misused(format!(
-        "there is no queue {name}; there are {}",
-        names.join(", ")
-    )))
+    Err(CliError::Misused(format!("there is no queue {name}; there are {}", names.join(", "))))
 }
 
 async fn list(data: &Data, bus: &Bus, queues: Queues, json: bool) -> Result<(), CliError> {
@@ -137,11 +134,7 @@ fn print(views: &[View], waiting: outbox::Depth) {
     println!("queue            role     waiting  running  done today  failed  dead");
     for view in views {
         let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
-        let paused = if view.paused == Some(true) {
-            "  paused"
-        } else {
-            ""
-        };
+        let paused = if view.paused == Some(true) { "  paused" } else { "" };
         println!(
             "{:<16} {:<8} {:>7}  {:>7}  {:>10}  {:>6}  {:>4}{paused}",
             view.name,

@@ -32,11 +32,7 @@ impl Decoded {
     /// Width and height as shown.
     pub(super) fn displayed(&self) -> (u32, u32) {
         let (width, height) = (self.pixels.width(), self.pixels.height());
-        if turns(self.orientation) {
-            (height, width)
-        } else {
-            (width, height)
-        }
+        if turns(self.orientation) { (height, width) } else { (width, height) }
     }
 }
 
@@ -56,11 +52,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
     let format = format(bytes)?;
     if format == ImageFormat::Jpeg {
         let jpeg = jpeg::inspect(bytes)?;
-        let max = if jpeg.is_progressive {
-            PROGRESSIVE_PIXELS_MAX
-        } else {
-            PIXELS_MAX
-        };
+        let max = if jpeg.is_progressive { PROGRESSIVE_PIXELS_MAX } else { PIXELS_MAX };
         check_size(jpeg.width, jpeg.height, max)?;
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -72,17 +64,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
         return Err(ImageError::TooMuchMemory);
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let icc = decoder
-        .icc_profile()
-        .ok()
-        .flatten()
-        .filter(|p| is_worth_keeping(p));
+    let icc = decoder.icc_profile().ok().flatten().filter(|p| is_worth_keeping(p));
     let pixels = DynamicImage::from_decoder(decoder).map_err(refusal)?;
-    Ok(Decoded {
-        pixels,
-        orientation,
-        icc,
-    })
+    Ok(Decoded { pixels, orientation, icc })
 }
 
 /// The type by the content; a name or a header of the upload says nothing.

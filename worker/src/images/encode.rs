@@ -41,11 +41,7 @@ pub(super) fn encode(picture: &Picture, icc: Option<&[u8]>) -> Result<Encoded, I
         }
     };
     written.map_err(ImageError::Encode)?;
-    Ok(Encoded {
-        content,
-        media_type,
-        suffix,
-    })
+    Ok(Encoded { content, media_type, suffix })
 }
 
 fn write(

@@ -107,12 +107,7 @@ pub fn make(original: &[u8]) -> Result<Made, ImageError> {
         files.push(file(&scaled, icc.as_deref())?);
     }
     files.sort_by_key(|(variant, _)| variant.width);
-    Ok(Made {
-        width,
-        height,
-        placeholder,
-        files,
-    })
+    Ok(Made { width, height, placeholder, files })
 }
 
 /// The sizes to make, narrowest first.
@@ -130,10 +125,7 @@ fn ladder(width: u32, height: u32) -> Vec<(u32, u32)> {
 /// The side of the cover, unless a variant of that width is made anyway.
 fn cover_side(ladder: &[(u32, u32)], widest: &Picture) -> Option<u32> {
     let side = COVER.min(widest.width()).min(widest.height());
-    ladder
-        .iter()
-        .all(|(width, _)| *width != side)
-        .then_some(side)
+    ladder.iter().all(|(width, _)| *width != side).then_some(side)
 }
 
 fn placeholder(widest: &Picture) -> Result<String, ImageError> {

@@ -71,16 +71,8 @@ impl Picture {
 /// Scales the original to `shown` (width and height as shown), then turns it:
 /// so the turning works on few pixels.
 pub(super) fn first(decoded: Decoded, shown: (u32, u32)) -> Result<Picture, ImageError> {
-    let Decoded {
-        pixels,
-        orientation,
-        ..
-    } = decoded;
-    let (width, height) = if turns(orientation) {
-        (shown.1, shown.0)
-    } else {
-        shown
-    };
+    let Decoded { pixels, orientation, .. } = decoded;
+    let (width, height) = if turns(orientation) { (shown.1, shown.0) } else { shown };
     let original = Picture::of(pixels);
     let scaled = if (original.width(), original.height()) == (width, height) {
         original
@@ -116,9 +108,7 @@ fn resize(
     let (bytes, pixel) = from.parts();
     let source = ImageRef::new(from.width(), from.height(), bytes, pixel).map_err(problem)?;
     let mut target = Image::new(width, height, pixel);
-    Resizer::new()
-        .resize(&source, &mut target, options)
-        .map_err(problem)?;
+    Resizer::new().resize(&source, &mut target, options).map_err(problem)?;
     let bytes = target.into_vec();
     let picture = match from {
         Picture::Opaque(_) => RgbImage::from_raw(width, height, bytes).map(Picture::Opaque),

@@ -8,11 +8,7 @@ use super::*;
 fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let light = (y * 100 / height) as u8;
-        if x < width / 2 {
-            Rgb([150 + light, 10, 10])
-        } else {
-            Rgb([10, 10, 150 + light])
-        }
+        if x < width / 2 { Rgb([150 + light, 10, 10]) } else { Rgb([10, 10, 150 + light]) }
     })
 }
 
@@ -52,11 +48,7 @@ fn check_refused(file: &[u8], expect: &str) {
 fn a_large_image_gets_every_width_and_a_square_cover() {
     let made = make(&file_of(picture(2400, 1200), ImageFormat::Jpeg)).unwrap();
     assert_eq!((made.width, made.height), (2400, 1200));
-    let sizes: Vec<_> = made
-        .files
-        .iter()
-        .map(|(v, _)| (v.width, v.height))
-        .collect();
+    let sizes: Vec<_> = made.files.iter().map(|(v, _)| (v.width, v.height)).collect();
     let ladder = [(320, 160), (640, 320), (960, 480), (1280, 640), (1920, 960)];
     assert_eq!(sizes, [&[(200, 200)][..], &ladder].concat());
     for file @ (variant, content) in &made.files {
@@ -65,10 +57,7 @@ fn a_large_image_gets_every_width_and_a_square_cover() {
         assert!(variant.key.ends_with(&format!("-{}.jpg", variant.width)));
         assert_eq!(variant.key.find('-'), Some(32));
         let shown = decoded(file);
-        assert_eq!(
-            (shown.width(), shown.height()),
-            (variant.width, variant.height)
-        );
+        assert_eq!((shown.width(), shown.height()), (variant.width, variant.height));
     }
     assert!(!made.placeholder.is_empty());
 }
@@ -121,9 +110,8 @@ fn every_orientation_shows_the_right_side_up() {
 
 #[test]
 fn transparency_is_kept_as_png_and_an_unused_alpha_channel_dropped() {
-    let clear = RgbaImage::from_fn(400, 400, |x, _| {
-        Rgba([200, 30, 30, if x < 200 { 0 } else { 255 }])
-    });
+    let clear =
+        RgbaImage::from_fn(400, 400, |x, _| Rgba([200, 30, 30, if x < 200 { 0 } else { 255 }]));
     let made = make(&file_of(clear, ImageFormat::Png)).unwrap();
     assert!(made.files.iter().all(|(v, _)| v.media_type == "image/png"));
     let shown = decoded(made.files.last().unwrap()).into_rgba8();
@@ -151,12 +139,7 @@ fn every_type_that_is_taken_is_made_whatever_its_depth() {
 
 #[test]
 fn a_file_that_is_cut_off_is_refused_in_every_format() {
-    for format in [
-        ImageFormat::Jpeg,
-        ImageFormat::Png,
-        ImageFormat::Gif,
-        ImageFormat::WebP,
-    ] {
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::WebP] {
         let file = file_of(picture(600, 400), format);
         for share in [3, 5, 9] {
             let error = make(&file[..file.len() * share / 10]).expect_err("it is cut off");
@@ -178,10 +161,7 @@ fn what_is_no_picture_is_refused() {
 #[test]
 fn a_header_that_claims_too_much_is_refused_before_memory_is_taken() {
     let mut jpeg = file_of(picture(16, 16), ImageFormat::Jpeg);
-    let frame = jpeg
-        .windows(2)
-        .position(|part| part == [0xff, 0xc0])
-        .unwrap();
+    let frame = jpeg.windows(2).position(|part| part == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
     check_refused(&jpeg, "65500 × 65500");
     let mut png = file_of(picture(16, 16), ImageFormat::Png);
@@ -192,10 +172,7 @@ fn a_header_that_claims_too_much_is_refused_before_memory_is_taken() {
 #[test]
 fn a_scan_bomb_is_refused() {
     let jpeg = file_of(picture(16, 16), ImageFormat::Jpeg);
-    let scan = jpeg
-        .windows(2)
-        .position(|part| part == [0xff, 0xda])
-        .unwrap();
+    let scan = jpeg.windows(2).position(|part| part == [0xff, 0xda]).unwrap();
     let (head, rest) = jpeg.split_at(scan);
     let (scan, end) = rest.split_at(rest.len() - 2);
     check_refused(&[head, &scan.repeat(101), end].concat(), "more scans");

@@ -13,13 +13,7 @@ use crate::registry::{Outcome, Registry, RegistryError};
 /// When it is registered already.
 pub fn register(registry: &mut Registry) -> Result<(), RegistryError> {
     registry.data::<KeepPoison>(|tx, job| {
-        let KeepPoison {
-            message,
-            queue,
-            kind,
-            body,
-            reason,
-        } = &job.payload;
+        let KeepPoison { message, queue, kind, body, reason } = &job.payload;
         match STANDARD.decode(body) {
             Ok(bytes) => {
                 done::bury_poison(tx, message, (queue, kind), &bytes, reason)?;

@@ -45,10 +45,7 @@ pub fn register_results(registry: &mut Registry, queues: Arc<Queues>) -> Result<
         let VariantsMade { job, outcome } = &result.payload;
         match queues.queues.get(MakeVariants::QUEUE) {
             Some(queue) => settle(tx, queue, job, outcome),
-            None => Ok(Outcome::Discard(format!(
-                "the queue {} is gone",
-                MakeVariants::QUEUE
-            ))),
+            None => Ok(Outcome::Discard(format!("the queue {} is gone", MakeVariants::QUEUE))),
         }
     })
 }
@@ -86,9 +83,7 @@ async fn scaled(original: Bytes, turn: Arc<Semaphore>) -> Result<Made, ImageErro
         let _turn = turn;
         images::make(&original)
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(ImageError::Panicked))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ImageError::Panicked))
 }
 
 async fn store(buckets: &Buckets, made: Made) -> ComputeOutcome<Picture> {

@@ -75,12 +75,7 @@ mod tests {
     #[test]
     fn the_mail_says_the_code_the_site_and_how_long_it_is_good() {
         let text = text("Ann", "Hearth", "https://a.example/", "12345678");
-        for part in [
-            "\n    12345678\n",
-            "(https://a.example)",
-            "10 minutes",
-            "Hello Ann",
-        ] {
+        for part in ["\n    12345678\n", "(https://a.example)", "10 minutes", "Hello Ann"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }

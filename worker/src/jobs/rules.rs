@@ -79,10 +79,7 @@ fn links(body: &str) -> usize {
     let lower = body.to_lowercase();
     let schemes = lower.matches("://").count();
     let bare = lower.match_indices("www.");
-    schemes
-        + bare
-            .filter(|(at, _)| !lower[..*at].ends_with("://"))
-            .count()
+    schemes + bare.filter(|(at, _)| !lower[..*at].ends_with("://")).count()
 }
 
 fn links_in_name(author: &str) -> bool {
@@ -98,8 +95,7 @@ fn spam_word(text: &str) -> Option<&'static str> {
         .map(str::to_lowercase)
         .collect();
     let line = format!(" {} ", words.join(" "));
-    SPAM.into_iter()
-        .find(|spam| line.contains(&format!(" {spam} ")))
+    SPAM.into_iter().find(|spam| line.contains(&format!(" {spam} ")))
 }
 
 fn shouts(body: &str) -> bool {

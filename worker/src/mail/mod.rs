@@ -34,10 +34,7 @@ impl FromStr for Transport {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = Url::parse(text).map_err(|_| "it is no address")?;
         match url.scheme() {
-            "file" => url
-                .to_file_path()
-                .map(Self::Directory)
-                .map_err(|()| "it names no directory"),
+            "file" => url.to_file_path().map(Self::Directory).map_err(|()| "it names no directory"),
             "smtp" | "smtps" if url.host_str().is_some_and(|host| !host.is_empty()) => {
                 Ok(Self::Smtp(url))
             }
@@ -124,14 +121,9 @@ impl Mailer {
                 server.send(mail).await?;
                 Ok(())
             }
-            Way::Directory(path) => {
-                keep(path, &mail.formatted())
-                    .await
-                    .map_err(|source| MailError::File {
-                        path: path.clone(),
-                        source,
-                    })
-            }
+            Way::Directory(path) => keep(path, &mail.formatted())
+                .await
+                .map_err(|source| MailError::File { path: path.clone(), source }),
         }
     }
 
@@ -157,16 +149,9 @@ mod tests {
     fn a_transport_is_read_from_its_address_and_hides_its_password() {
         let directory = "file:///var/mail".parse::<Transport>();
         assert_eq!(directory, Ok(Transport::Directory("/var/mail".into())));
-        let server = "smtps://me:hush@mail.example:465"
-            .parse::<Transport>()
-            .unwrap();
+        let server = "smtps://me:hush@mail.example:465".parse::<Transport>().unwrap();
         assert!(!format!("{server:?}").contains("hush"));
-        for wrong in [
-            "mail.example",
-            "http://mail.example",
-            "smtp://",
-            "file://host/x",
-        ] {
+        for wrong in ["mail.example", "http://mail.example", "smtp://", "file://host/x"] {
             assert!(wrong.parse::<Transport>().is_err(), "{wrong} was taken");
         }
     }
@@ -177,14 +162,8 @@ mod tests {
         let from = "Hearth <hearth@example.com>".parse().unwrap();
         let mailer = Mailer::new(&Transport::Directory(dir.clone()), from).unwrap();
         let to: Mailbox = "ann@example.com".parse().unwrap();
-        mailer
-            .send(to, "Hello", "A line.\n".to_owned())
-            .await
-            .unwrap();
-        let files: Vec<_> = std::fs::read_dir(&dir)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        mailer.send(to, "Hello", "A line.\n".to_owned()).await.unwrap();
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(Result::unwrap).collect();
         let text = std::fs::read_to_string(files[0].path()).unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(files.len(), 1);

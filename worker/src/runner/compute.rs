@@ -41,9 +41,7 @@ impl Slot {
         };
         if handed_in {
             let (queue, kind) = (&self.name, &delivery.kind);
-            self.shared
-                .metrics
-                .ended(queue, kind, "ended", begun.elapsed());
+            self.shared.metrics.ended(queue, kind, "ended", begun.elapsed());
             self.ack(&delivery);
         } else {
             delivery.give_back(None).await;
@@ -131,10 +129,9 @@ pub(super) async fn supervised<T: Send + 'static>(
     let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(attempt));
     match tokio::time::timeout(timeout, task).await {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(ended)) => Err(ended.try_into_panic().map_or_else(
-            |_| "the attempt was cut off".to_owned(),
-            |p| panic_text(&*p),
-        )),
+        Ok(Err(ended)) => Err(ended
+            .try_into_panic()
+            .map_or_else(|_| "the attempt was cut off".to_owned(), |p| panic_text(&*p))),
         Err(_) => Err(format!("the attempt took longer than {timeout:?}")),
     }
 }

@@ -84,11 +84,7 @@ impl Slot {
         for delivery in deliveries {
             parts.push(self.part(data, delivery).await);
         }
-        let batch = Arc::new(Batch {
-            name: self.name.clone(),
-            queue: self.queue.clone(),
-            parts,
-        });
+        let batch = Arc::new(Batch { name: self.name.clone(), queue: self.queue.clone(), parts });
         if self.commit(data, &batch).await {
             for part in &batch.parts {
                 self.ack(&part.delivery);
@@ -108,11 +104,7 @@ impl Slot {
                 (span, self.step(data, &delivery, job).await)
             }
         };
-        Part {
-            delivery,
-            step,
-            span,
-        }
+        Part { delivery, step, span }
     }
 
     async fn step(&self, data: &Data, delivery: &Delivery, job: Envelope) -> Step {
@@ -183,8 +175,7 @@ impl Slot {
             let kind = &part.delivery.kind;
             let outcome = verdict.as_str();
             self.shared.metrics.ended(&self.name, kind, outcome, *took);
-            part.span
-                .in_scope(|| tracing::debug!(outcome, ?took, "a job was settled"));
+            part.span.in_scope(|| tracing::debug!(outcome, ?took, "a job was settled"));
         }
     }
 }
@@ -289,10 +280,9 @@ impl Batch {
             .unwrap_or_else(|panic| Err(Failure::new(panic_text(&*panic))));
         match result {
             Ok(Outcome::Done) => Ok(Verdict::Done),
-            Ok(Outcome::Retry(pause)) => Err(Undo::Again(
-                "it asked for another attempt".to_owned(),
-                Some(pause),
-            )),
+            Ok(Outcome::Retry(pause)) => {
+                Err(Undo::Again("it asked for another attempt".to_owned(), Some(pause)))
+            }
             Ok(Outcome::Discard(why)) => Err(Undo::Bury(why)),
             Err(failure) if failure.is_unavailable() => {
                 Err(Undo::Refuse(Refused(failure.to_string())))

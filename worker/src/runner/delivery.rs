@@ -27,19 +27,13 @@ pub(super) struct Delivery {
 
 impl Delivery {
     pub(super) fn new(message: Message, queue: &str) -> Self {
-        let kind = subject::parse_job(&message.subject)
-            .map_or("unknown", |(_, kind)| kind)
-            .to_owned();
+        let kind =
+            subject::parse_job(&message.subject).map_or("unknown", |(_, kind)| kind).to_owned();
         let (delivered, id) = match message.info() {
             Ok(info) => (info.delivered, name(&info)),
             Err(_) => (1, format!("{queue}.{}", uuid::Uuid::now_v7())),
         };
-        Self {
-            message,
-            kind,
-            delivered,
-            id,
-        }
+        Self { message, kind, delivered, id }
     }
 
     /// The job that it carries.
@@ -85,10 +79,7 @@ impl Delivery {
     }
 
     pub(super) fn acker(&self, client: &async_nats::Client) -> Acker {
-        Acker {
-            client: client.clone(),
-            reply: self.message.reply.clone(),
-        }
+        Acker { client: client.clone(), reply: self.message.reply.clone() }
     }
 }
 
@@ -109,9 +100,8 @@ impl Acker {
     /// Acknowledges, and waits until NATS has it.
     pub(super) async fn ack(self) {
         let Some(reply) = self.reply else { return };
-        let request = async_nats::Request::new()
-            .payload("+ACK".into())
-            .timeout(Some(ACK_CONFIRMED));
+        let request =
+            async_nats::Request::new().payload("+ACK".into()).timeout(Some(ACK_CONFIRMED));
         if let Err(error) = self.client.send_request(reply, request).await {
             tracing::debug!(%error, "an acknowledgement was not confirmed");
         }

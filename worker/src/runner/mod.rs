@@ -94,9 +94,7 @@ pub async fn run(shared: Arc<Shared>, queues: &shared::queues::Queues, role: Rol
 async fn watch_connection(bus: Bus, reconnected: watch::Sender<u64>) {
     let statistics = bus.client().statistics();
     loop {
-        let connects = statistics
-            .connects
-            .load(std::sync::atomic::Ordering::Relaxed);
+        let connects = statistics.connects.load(std::sync::atomic::Ordering::Relaxed);
         reconnected.send_if_modified(|seen| std::mem::replace(seen, connects) != connects);
         tokio::time::sleep(WATCH).await;
     }
@@ -131,9 +129,7 @@ impl Slot {
                 () = self.shared.shutdown.cancelled() => break,
                 messages = pull.next() => messages?,
             };
-            let deliveries = messages
-                .into_iter()
-                .map(|message| Delivery::new(message, &self.name));
+            let deliveries = messages.into_iter().map(|message| Delivery::new(message, &self.name));
             self.work(deliveries.collect()).await;
         }
         for message in pull.into_unread() {

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::ACK_WAIT;
 
-/// How long a pull request waits at the server before it is renewed.
-const EXPIRES: Duration = Duration::from_secs(20);
+/// How long a pull request waits at the server before it is renewed. One that waited
+/// through a pause is not served when the queue is resumed; the next one is.
+const EXPIRES: Duration = Duration::from_secs(5);
 /// Messages that the workers of one queue may hold at once, on all machines.
 const HELD_MAX: i64 = 2000;
 
@@ -65,10 +66,7 @@ async fn create(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
     stream
         .create_consumer_on_stream(config, subject::JOBS)
         .await
-        .map_err(|source| PullError::Consumer {
-            queue: queue.to_owned(),
-            source,
-        })
+        .map_err(|source| PullError::Consumer { queue: queue.to_owned(), source })
 }
 
 fn config(queue: &str) -> pull::Config {
@@ -103,12 +101,7 @@ pub(super) struct Pull {
 
 impl Pull {
     pub(super) fn new(consumer: Consumer, batch: usize, reconnects: watch::Receiver<u64>) -> Self {
-        Self {
-            consumer,
-            batch,
-            waiting: None,
-            reconnects,
-        }
+        Self { consumer, batch, waiting: None, reconnects }
     }
 
     /// The next messages: at least one. Dropping the future loses none.
