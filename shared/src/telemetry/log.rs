@@ -23,15 +23,13 @@ impl Log {
         let takes = "error, warn, info, debug or trace, also by target: info,web=debug";
         let filter = env.with_default("LOG_LEVEL", takes, Targets::new());
         let filter = if filter.iter().next().is_none() && filter.default_level().is_none() {
-            Targets::from_str("info,async_nats=warn,tokio_cron_scheduler=warn").expect("a constant filter parses")
+            Targets::from_str("info,async_nats=warn,tokio_cron_scheduler=warn")
+                .expect("a constant filter parses")
         } else {
             filter
         };
         let format = env.with_default("LOG_FORMAT", "text or json", Format::Text);
-        Self {
-            filter,
-            json: matches!(format, Format::Json),
-        }
+        Self { filter, json: matches!(format, Format::Json) }
     }
 
     /// Sends the process's logs to standard error from now on. A second call
