@@ -12,16 +12,9 @@ fn main() -> io::Result<()> {
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        let name = file
-            .strip_prefix(&root)
-            .map_err(io::Error::other)?
-            .display();
-        writeln!(
-            list,
-            "    ({:?}, include_bytes!({file:?})),",
-            name.to_string()
-        )
-        .map_err(io::Error::other)?;
+        let name = file.strip_prefix(&root).map_err(io::Error::other)?.display();
+        writeln!(list, "    ({:?}, include_bytes!({file:?})),", name.to_string())
+            .map_err(io::Error::other)?;
     }
     list.push_str("]\n");
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("ui.rs");
@@ -43,8 +36,5 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 
 fn is_for_browsers(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(
-        extension,
-        Some("css" | "js" | "svg" | "png" | "ico" | "woff2")
-    )
+    matches!(extension, Some("css" | "js" | "svg" | "png" | "ico" | "woff2"))
 }

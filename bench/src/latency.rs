@@ -25,14 +25,8 @@ pub async fn run(comments: usize) {
         }
     }
     println!("{comments} comments, one at a time, each durable at every hop");
-    println!(
-        "{:<28} {:>8} {:>8} {:>8}",
-        "milliseconds", "p50", "p99", "max"
-    );
-    let rows = [
-        ("POST to 202", accepted),
-        ("POST to another client's SSE", seen),
-    ];
+    println!("{:<28} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p99", "max");
+    let rows = [("POST to 202", accepted), ("POST to another client's SSE", seen)];
     let rows = rows.map(|(name, mut times)| {
         times.sort_unstable();
         let [p50, p99, max] = [0.50, 0.99, 1.0].map(|share| percentile(&times, share));

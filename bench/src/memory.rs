@@ -8,7 +8,7 @@ use crate::report::keep;
 pub fn run() {
     let site = Site::start(&[]);
     let names = ["web", "worker", "cron"];
-    let sizes = names.map(|name| (name, resident_kib(site.pid(name))));
+    let sizes = names.map(|name| (name, resident_kib(site.pid(name).expect("it runs"))));
     println!("{:<10} {:>8}", "idle", "MiB");
     for (name, kib) in sizes {
         println!("{name:<10} {:>8.1}", mib(kib));

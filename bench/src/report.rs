@@ -9,9 +9,7 @@ use serde_json::Value;
 pub fn percentile(times: &[Duration], share: f64) -> f64 {
     let last = times.len().saturating_sub(1);
     let index = (share * last as f64).round() as usize;
-    times
-        .get(index)
-        .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+    times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
 /// Keeps a result as `bench/results/<name>.json`.
@@ -22,9 +20,6 @@ pub fn keep(name: &str, result: &Value) {
     let kept = std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, text));
     match kept {
         Ok(()) => println!("kept in bench/results/{name}.json"),
-        Err(error) => eprintln!(
-            "the result could not be kept in {}: {error}",
-            path.display()
-        ),
+        Err(error) => eprintln!("the result could not be kept in {}: {error}", path.display()),
     }
 }

@@ -13,7 +13,8 @@ use crate::restore::From;
 #[command(
     name = "cron",
     version,
-    after_help = "It is configured by the environment (SITE_DATA_DIR, S3_…, OFFSITE_…); \
+    after_help = "Example: cron backup run daily\n\n\
+                  It is configured by the environment (SITE_DATA_DIR, S3_…, OFFSITE_…); \
                   `./site exec cron -- ARGS` runs it with that of the running site.\n\
                   Exit status: 0 done, 1 failed, 2 used wrongly."
 )]
@@ -121,10 +122,7 @@ mod tests {
         for sub in command.get_subcommands_mut() {
             let help = sub.render_help().to_string();
             let name = sub.get_name();
-            assert!(
-                help.contains("Example") || name == "backup" || name == "help",
-                "{name}"
-            );
+            assert!(help.contains("Example") || name == "backup" || name == "help", "{name}");
         }
     }
 
@@ -133,16 +131,7 @@ mod tests {
         for args in [
             &["cron", "backup", "run", "weekly"][..],
             &["cron", "restore", "--from", "daily"],
-            &[
-                "cron",
-                "restore",
-                "--from",
-                "live",
-                "--to",
-                "x",
-                "--at",
-                "yesterday",
-            ],
+            &["cron", "restore", "--from", "live", "--to", "x", "--at", "yesterday"],
             &["cron"],
         ] {
             assert!(Cli::try_parse_from(args).is_err(), "{args:?}");

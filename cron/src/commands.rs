@@ -1,5 +1,6 @@
 //! The commands, and what they print.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -58,13 +59,11 @@ pub enum Failure {
 impl Failure {
     /// 2 when it was used wrongly, else 1.
     fn status(&self) -> ExitCode {
-        ExitCode::from(
-            if matches!(self, Self::Configuration(_) | Self::PutBackLive) {
-                2
-            } else {
-                1
-            },
-        )
+        ExitCode::from(if matches!(self, Self::Configuration(_) | Self::PutBackLive) {
+            2
+        } else {
+            1
+        })
     }
 }
 
@@ -89,14 +88,12 @@ async fn dispatch(cli: Cli, env: Env) -> Result<(), Failure> {
     match cli.command {
         Command::Run => serve(config, shutdown).await,
         Command::Prepare => {
-            let mut say = |line: String| println!("{line}");
+            let mut say = |line: String| say(line);
             Ok(prepare::prepare(&config, &mut say, &shutdown).await?)
         }
-        Command::Backup(Backup::Run {
-            tier,
-            dry_run,
-            force,
-        }) => backup_run(config, tier, Options { force, dry_run }, json, &shutdown).await,
+        Command::Backup(Backup::Run { tier, dry_run, force }) => {
+            backup_run(config, tier, Options { force, dry_run }, json, &shutdown).await
+        }
         Command::Backup(Backup::List { tier }) => backup_list(config, tier, json).await,
         Command::Restore(wanted) => restore(&config, wanted, json, &shutdown).await,
         Command::Drill { from } => drill(config, from, json, &shutdown).await,
@@ -106,9 +103,8 @@ async fn dispatch(cli: Cli, env: Env) -> Result<(), Failure> {
 
 async fn serve(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let address = config.ops_addr;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::Listen(address, error))?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
     let site = Site::open(config)?;
     tracing::info!(ops = %address, "cron runs");
     crate::serve(site, listener, shutdown).await?;
@@ -125,22 +121,13 @@ async fn backup_run(
 ) -> Result<(), Failure> {
     let site = Site::open(config)?;
     let run = if options.dry_run {
-        let Site {
-            config,
-            stores,
-            data,
-            ..
-        } = &site;
+        let Site { config, stores, data, .. } = &site;
         backup::run(data, config, stores, tier, options, shutdown).await?
     } else {
         noted_run(&site, tier, options, shutdown).await?
     };
-    print(json, &run, || println!("{}", describe(&run)));
-    if run.error.is_some() {
-        Err(Failure::Told)
-    } else {
-        Ok(())
-    }
+    print(json, &run, || say(format_args!("{}", describe(&run))));
+    if run.error.is_some() { Err(Failure::Told) } else { Ok(()) }
 }
 
 /// A run by hand counts as the scheduled one.
@@ -150,12 +137,7 @@ async fn noted_run(
     options: Options,
     shutdown: &Shutdown,
 ) -> Result<Run, Failure> {
-    let Site {
-        config,
-        stores,
-        data,
-        ..
-    } = site;
+    let Site { config, stores, data, .. } = site;
     schedule::started(data, tier.task()).await?;
     let run = backup::run(data, config, stores, tier, options, shutdown).await?;
     if run.error.is_none() {
@@ -166,11 +148,7 @@ async fn noted_run(
 }
 
 fn describe(run: &Run) -> String {
-    let took = run
-        .finished
-        .unwrap_or(run.started)
-        .since(run.started)
-        .as_secs_f64();
+    let took = run.finished.unwrap_or(run.started).since(run.started).as_secs_f64();
     let tally = run.tally;
     let mut text = format!(
         "{:<7} {} {:<8} {:>7} objects {:>10}  copied {}, deleted {}, verified {}, {took:.1} s",
@@ -199,11 +177,7 @@ fn human(bytes: i64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 async fn backup_list(config: Config, tier: Option<Tier>, json: bool) -> Result<(), Failure> {
@@ -212,11 +186,9 @@ async fn backup_list(config: Config, tier: Option<Tier>, json: bool) -> Result<(
     let page = backups::list(&site.data, tier, None, LISTED).await?;
     print(json, &page, || {
         if page.items.is_empty() {
-            println!("no backup has run yet");
+            say(format_args!("no backup has run yet"));
         }
-        page.items
-            .iter()
-            .for_each(|run| println!("{}", describe(run)));
+        page.items.iter().for_each(|run| say(format_args!("{}", describe(run))));
     });
     Ok(())
 }
@@ -228,51 +200,36 @@ async fn restore(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let stores = Stores::new(config).map_err(Error::from)?;
-    let Restore {
-        from,
-        to,
-        at,
-        objects,
-        put_back,
-    } = wanted;
+    let Restore { from, to, at, objects, put_back } = wanted;
     if put_back && from == From::Live {
         return Err(Failure::PutBackLive);
     }
-    let wanted = Wanted {
-        from,
-        to,
-        at,
-        objects,
-        put_back,
-    };
+    let wanted = Wanted { from, to, at, objects, put_back };
     let restored = tokio::select! {
         restored = restore::restore(config, &stores, &wanted) => restored?,
         () = shutdown.cancelled() => return Err(Error::Interrupted.into()),
     };
     print(json, &restored, || {
         let facts = &restored.facts;
-        println!(
-            "restored {}, its integrity checked",
-            restored.database.display()
-        );
+        say(format_args!("restored {}, its integrity checked", restored.database.display()));
         if let Some(at) = restored.taken_at {
-            println!("copied from the site at {at}");
+            say(format_args!("copied from the site at {at}"));
         }
-        println!(
+        say(format_args!(
             "it holds {} posts, {} comments, {} images, {} page views (schema {})",
             facts.posts, facts.comments, facts.images, facts.hits, facts.schema
-        );
+        ));
         if wanted.objects {
-            println!(
+            say(format_args!(
                 "{} objects are beside it, in public/ and private/",
                 restored.objects
-            );
+            ));
         }
         if wanted.put_back {
-            println!(
+            say(format_args!(
                 "{} objects were put back into the site's buckets",
                 restored.put_back
-            );
+            ));
         }
     });
     Ok(())
@@ -285,12 +242,8 @@ async fn drill(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let site = Site::open(config)?;
-    let all = [
-        From::Live,
-        From::Tier(Tier::Daily),
-        From::Tier(Tier::Weekly),
-        From::Tier(Tier::Biweekly),
-    ];
+    let all =
+        [From::Live, From::Tier(Tier::Daily), From::Tier(Tier::Weekly), From::Tier(Tier::Biweekly)];
     let wanted = from.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut results = Vec::new();
     for one in wanted {
@@ -307,16 +260,12 @@ async fn drill(
     print(json, &rows, || {
         for (name, error) in &results {
             match error {
-                None => println!("{name:<7} passed"),
-                Some(error) => println!("{name:<7} failed: {error}"),
+                None => say(format_args!("{name:<7} passed")),
+                Some(error) => say(format_args!("{name:<7} failed: {error}")),
             }
         }
     });
-    if results.iter().any(|(_, error)| error.is_some()) {
-        Err(Failure::Told)
-    } else {
-        Ok(())
-    }
+    if results.iter().any(|(_, error)| error.is_some()) { Err(Failure::Told) } else { Ok(()) }
 }
 
 fn name(from: From) -> &'static str {
@@ -330,8 +279,7 @@ async fn drill_one(site: &Site, from: From, shutdown: &Shutdown) -> Result<(), E
     match from {
         From::Live => {
             let run = drill::live(&site.data, &site.config, shutdown).await?;
-            run.error
-                .map_or(Ok(()), |error| Err(Error::Recorded(error)))
+            run.error.map_or(Ok(()), |error| Err(Error::Recorded(error)))
         }
         From::Tier(tier) => {
             drill::of_tier(&site.data, &site.config, &site.stores, tier, shutdown).await?;
@@ -364,11 +312,7 @@ async fn status(config: Config, json: bool) -> Result<(), Failure> {
     }
     let mut tasks = schedule::list(&site.data).await?;
     tasks.retain(|row| tasks::Task::ALL.iter().any(|task| task.name() == row.task));
-    let status = Status {
-        offsite: site.stores.has_offsite(),
-        tasks,
-        tiers,
-    };
+    let status = Status { offsite: site.stores.has_offsite(), tasks, tiers };
     print(json, &status, || show(&status));
     Ok(())
 }
@@ -383,72 +327,52 @@ async fn tier_status(site: &Site, tier: Tier) -> Result<TierStatus, Failure> {
             Err(error) => (None, Some(chain(&error))),
         },
     };
-    Ok(TierStatus {
-        tier,
-        head,
-        error,
-        last,
-    })
+    Ok(TierStatus { tier, head, error, last })
 }
 
 fn show(status: &Status) {
-    println!(
-        "{:<14} {:<21} {:<21} due",
-        "task", "last begun", "last success"
-    );
+    say(format_args!("{:<14} {:<21} {:<21} due", "task", "last begun", "last success"));
     let time = |at: Option<Instant>| {
         at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S"))
     };
-    for task in status
-        .tasks
-        .iter()
-        .filter(|task| task.lease_owner.is_none())
-    {
+    for task in status.tasks.iter().filter(|task| task.lease_owner.is_none()) {
         let (begun, success) = (time(task.last_started_at), time(task.last_success_at));
-        println!(
-            "{:<14} {begun:<21} {success:<21} {}",
-            task.task,
-            time(task.due_at)
-        );
+        say(format_args!("{:<14} {begun:<21} {success:<21} {}", task.task, time(task.due_at)));
     }
-    println!();
-    for TierStatus {
-        tier,
-        head,
-        error,
-        last,
-    } in &status.tiers
-    {
+    say("");
+    for TierStatus { tier, head, error, last } in &status.tiers {
         match (head, error) {
-            (_, Some(error)) => println!("{tier:<7} {error}"),
-            (None, None) => println!("{tier:<7} holds nothing yet"),
+            (_, Some(error)) => say(format_args!("{tier:<7} {error}")),
+            (None, None) => say(format_args!("{tier:<7} holds nothing yet")),
             (Some(head), None) => {
                 let drill = match head.drill {
                     None => "not proved yet",
                     Some(drill) if drill.passed => "restore drill passed",
                     Some(_) => "restore drill FAILED",
                 };
-                let (size, at) = (
-                    human(head.bytes.try_into().unwrap_or(i64::MAX)),
-                    head.taken_at,
-                );
-                println!(
+                let (size, at) = (human(head.bytes.try_into().unwrap_or(i64::MAX)), head.taken_at);
+                say(format_args!(
                     "{tier:<7} {} objects, {size}, the site of {at}, {drill}",
                     head.objects
-                );
+                ));
             }
         }
         if let Some(error) = last.as_ref().and_then(|run| run.error.as_ref()) {
-            println!("        the last run failed: {error}");
+            say(format_args!("        the last run failed: {error}"));
         }
     }
+}
+
+/// Prints a line; a reader that has gone away, such as `head`, is no failure.
+fn say(line: impl std::fmt::Display) {
+    let _reader_is_gone = writeln!(std::io::stdout(), "{line}");
 }
 
 /// As JSON, or by `plain`.
 fn print(json: bool, value: &impl Serialize, plain: impl FnOnce()) {
     if json {
         let text = serde_json::to_string_pretty(value);
-        println!("{}", text.expect("results are plain JSON"));
+        say(format_args!("{}", text.expect("results are plain JSON")));
     } else {
         plain();
     }

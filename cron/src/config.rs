@@ -121,9 +121,7 @@ impl Stores {
 
     /// All buckets, the site's own first.
     pub fn all(&self) -> impl Iterator<Item = &Bucket> {
-        [&self.public, &self.private, &self.backup]
-            .into_iter()
-            .chain(self.offsite.iter().flatten())
+        [&self.public, &self.private, &self.backup].into_iter().chain(self.offsite.iter().flatten())
     }
 }
 
@@ -133,9 +131,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let text = Config::from_env(Env::new([]), true)
-            .expect_err("nothing is set")
-            .to_string();
+        let text = Config::from_env(Env::new([]), true).expect_err("nothing is set").to_string();
         let required = [
             "SITE_DATA_DIR",
             "NATS_URL",

@@ -56,12 +56,7 @@ impl Site {
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let stores = Stores::new(&config)?;
         let (data, ttl) = (Data::open(&config.data_dir)?, Ttl::open(&config.data_dir)?);
-        Ok(Self {
-            config,
-            stores,
-            data,
-            ttl,
-        })
+        Ok(Self { config, stores, data, ttl })
     }
 }
 

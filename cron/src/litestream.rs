@@ -96,9 +96,7 @@ pub async fn restore(
 
 /// A file that was listed and then not found was superseded meanwhile.
 fn is_passing(problem: &str) -> bool {
-    ["NoSuchKey", "not found", "no such file"]
-        .iter()
-        .any(|sign| problem.contains(sign))
+    ["NoSuchKey", "not found", "no such file"].iter().any(|sign| problem.contains(sign))
 }
 
 async fn restore_once(
@@ -111,11 +109,7 @@ async fn restore_once(
     for variable in STRAY {
         command.env_remove(variable);
     }
-    command
-        .arg("restore")
-        .arg("-o")
-        .arg(to)
-        .args(["-integrity-check", check.as_str()]);
+    command.arg("restore").arg("-o").arg(to).args(["-integrity-check", check.as_str()]);
     if let Some(at) = at {
         command.args(["-timestamp", &at.to_string()]);
     }
@@ -134,9 +128,7 @@ async fn restore_once(
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::Restore(last_words(
-        &[output.stdout, output.stderr].concat(),
-    )))
+    Err(Error::Restore(last_words(&[output.stdout, output.stderr].concat())))
 }
 
 impl Check {
@@ -163,11 +155,7 @@ fn replica_url(s3: &S3, bucket: &str) -> Url {
 fn last_words(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let text = text.trim();
-    let start = text
-        .char_indices()
-        .rev()
-        .nth(LAST_WORDS)
-        .map_or(0, |(at, _)| at);
+    let start = text.char_indices().rev().nth(LAST_WORDS).map_or(0, |(at, _)| at);
     text[start..].replace('\n', "; ")
 }
 
@@ -177,9 +165,7 @@ fn last_words(output: &[u8]) -> String {
 /// When it is not running, or cannot reach the store in time.
 pub async fn sync(socket: &Path, db: &Path) -> Result<(), Error> {
     let asked = tokio::time::timeout(SYNC_TIMEOUT, ask_sync(socket, db));
-    let answer = asked
-        .await
-        .map_err(|_| Error::Sync("it took too long".to_owned()))?;
+    let answer = asked.await.map_err(|_| Error::Sync("it took too long".to_owned()))?;
     let answer = answer.map_err(Error::Socket)?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     if answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200") {
@@ -188,9 +174,7 @@ pub async fn sync(socket: &Path, db: &Path) -> Result<(), Error> {
     let error = serde_json::from_str::<Value>(body.trim())
         .ok()
         .and_then(|body| body.get("error")?.as_str().map(str::to_owned));
-    Err(Error::Sync(
-        error.unwrap_or_else(|| last_words(answer.as_bytes())),
-    ))
+    Err(Error::Sync(error.unwrap_or_else(|| last_words(answer.as_bytes()))))
 }
 
 async fn ask_sync(socket: &Path, db: &Path) -> io::Result<String> {

@@ -15,9 +15,6 @@ pub(crate) async fn watch(shutdown: Shutdown) {
             () = shutdown.cancelled() => return,
         }
     }
-    tracing::warn!(
-        parent,
-        "the process that started this one is gone: stopping"
-    );
+    tracing::warn!(parent, "the process that started this one is gone: stopping");
     shutdown.cancel();
 }

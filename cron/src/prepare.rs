@@ -96,9 +96,7 @@ async fn steps(config: &Config, say: &mut impl FnMut(String)) -> Result<(), Erro
     say(format!("data.db: {}", tell(Data::prepare(dir)?)));
     say(format!("ttl.db: {}", tell(Ttl::prepare(dir)?)));
     // All at once: a store that is out of reach costs its timeout only once.
-    let made = stores
-        .all()
-        .map(async |bucket| (bucket.name(), bucket.ensure().await));
+    let made = stores.all().map(async |bucket| (bucket.name(), bucket.ensure().await));
     for (name, made) in join_all(made).await {
         match made {
             Ok(true) => say(format!("bucket {name}: created")),
@@ -114,9 +112,7 @@ async fn steps(config: &Config, say: &mut impl FnMut(String)) -> Result<(), Erro
 
 fn tell(done: db::Prepared) -> String {
     match done {
-        db::Prepared {
-            created: true, to, ..
-        } => format!("created with schema {to}"),
+        db::Prepared { created: true, to, .. } => format!("created with schema {to}"),
         db::Prepared { from, to, .. } if from < to => {
             format!("migrated from schema {from} to {to}")
         }
@@ -126,10 +122,7 @@ fn tell(done: db::Prepared) -> String {
 
 fn make_dir(dir: &Path) -> Result<(), Error> {
     let doing = || format!("make the directory {}", dir.display());
-    std::fs::create_dir_all(dir).map_err(|source| Error::File {
-        doing: doing(),
-        source,
-    })
+    std::fs::create_dir_all(dir).map_err(|source| Error::File { doing: doing(), source })
 }
 
 /// Puts the replica in the place of an absent `data.db`, if there is one.
@@ -141,16 +134,11 @@ async fn restore_if_replicated(
     if !is_replicated(&stores.backup, say).await? {
         return Ok(());
     }
-    say(format!(
-        "data.db: absent; restoring it from the bucket {}",
-        stores.backup.name()
-    ));
+    say(format!("data.db: absent; restoring it from the bucket {}", stores.backup.name()));
     let fresh = config.data_dir.join("data.db.restored");
     clear_away(config, &fresh)?;
     let replica = Replica::Bucket(&config.local.s3, &config.local.backup);
-    litestream::restore(replica, &fresh, None, Check::Quick)
-        .await
-        .map_err(Error::Restore)?;
+    litestream::restore(replica, &fresh, None, Check::Quick).await.map_err(Error::Restore)?;
     snapshot::settle(&fresh)?;
     put_in_place(&fresh, &config.data_db())?;
     say("data.db: restored".to_owned());
@@ -183,9 +171,7 @@ async fn look(backup: &Bucket) -> Result<bool, Error> {
         found => found?,
     };
     match backup.head(SENTINEL).await {
-        Ok(_) if !replica => Err(Error::ReplicaGone {
-            bucket: backup.name().to_owned(),
-        }),
+        Ok(_) if !replica => Err(Error::ReplicaGone { bucket: backup.name().to_owned() }),
         Ok(_) => Ok(true),
         // A first start can end before the sentinel is written.
         Err(error) if error.is_not_found() => Ok(replica),

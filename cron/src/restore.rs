@@ -95,11 +95,7 @@ pub async fn restore(config: &Config, stores: &Stores, wanted: &Wanted) -> Resul
     snapshot::settle(&fresh)?;
     std::fs::rename(&fresh, &restored.database).map_err(|source| {
         let path = restored.database.clone();
-        Error::File {
-            doing: "put in place",
-            path,
-            source,
-        }
+        Error::File { doing: "put in place", path, source }
     })?;
     Ok(restored)
 }
@@ -159,10 +155,7 @@ async fn tier_database(
     if facts == manifest.about.facts {
         return Ok(facts);
     }
-    Err(Error::Differs(format!(
-        "{facts:?} instead of {:?}",
-        manifest.about.facts
-    )))
+    Err(Error::Differs(format!("{facts:?} instead of {:?}", manifest.about.facts)))
 }
 
 fn check_empty(dir: &Path) -> Result<(), Error> {
@@ -170,26 +163,16 @@ fn check_empty(dir: &Path) -> Result<(), Error> {
         Ok(mut entries) => entries.next(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => {
-            return Err(Error::File {
-                doing: "read",
-                path: dir.to_owned(),
-                source,
-            });
+            return Err(Error::File { doing: "read", path: dir.to_owned(), source });
         }
     };
-    if first.is_none() {
-        Ok(())
-    } else {
-        Err(Error::NotEmpty(dir.to_owned()))
-    }
+    if first.is_none() { Ok(()) } else { Err(Error::NotEmpty(dir.to_owned())) }
 }
 
 async fn check(database: &Path) -> Result<Facts, Error> {
     let database = database.to_owned();
     let work = move || snapshot::check(&database);
-    Ok(tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Panicked)??)
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)??)
 }
 
 #[cfg(test)]

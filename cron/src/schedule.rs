@@ -79,10 +79,7 @@ fn is_scheduled(site: &Site, task: Task) -> bool {
 async fn lane(site: &Site, lane: Lane, mut ticks: watch::Receiver<()>, shutdown: &Shutdown) {
     loop {
         if let Err(error) = run_due(site, lane, shutdown).await {
-            tracing::error!(
-                error = chain(&error),
-                "the schedule cannot be read or written"
-            );
+            tracing::error!(error = chain(&error), "the schedule cannot be read or written");
         }
         tokio::select! {
             _ = ticks.changed() => {}
@@ -126,10 +123,7 @@ async fn run_task(site: &Site, task: Task, shutdown: &Shutdown) -> Result<(), db
 async fn tell(site: &Site, metrics: &Metrics, mut ticks: watch::Receiver<()>, shutdown: &Shutdown) {
     loop {
         if let Err(error) = measure(&site.data, metrics).await {
-            tracing::debug!(
-                error = chain(&error),
-                "the metrics of tasks are not up to date"
-            );
+            tracing::debug!(error = chain(&error), "the metrics of tasks are not up to date");
         }
         metrics.wal(&site.config.data_db());
         tokio::select! {

@@ -40,13 +40,8 @@ async fn ensure(backup: &Bucket) -> Result<bool, Error> {
     }
     let about = json!({"site": "hearth", "replica": REPLICA_PATH, "created": Instant::now()});
     let document = about.to_string().into_bytes().into();
-    backup
-        .put(SENTINEL, document, PutOptions::typed("application/json"))
-        .await?;
-    tracing::info!(
-        bucket = backup.name(),
-        "the replica is there, and marked as such"
-    );
+    backup.put(SENTINEL, document, PutOptions::typed("application/json")).await?;
+    tracing::info!(bucket = backup.name(), "the replica is there, and marked as such");
     Ok(true)
 }
 

@@ -51,10 +51,7 @@ impl Env {
 
     /// Variables given by hand, as the tests do.
     pub fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self {
-            vars: vars.into_iter().collect(),
-            mistakes: Vec::new(),
-        }
+        Self { vars: vars.into_iter().collect(), mistakes: Vec::new() }
     }
 
     /// Notes a mistake of `variable`.
@@ -67,27 +64,16 @@ impl Env {
     /// `name_FILE` names. An empty value counts as unset.
     pub fn raw(&mut self, name: &str) -> Option<String> {
         let file_variable = format!("{name}_FILE");
-        if let Some(path) = self
-            .vars
-            .get(&file_variable)
-            .filter(|path| !path.is_empty())
-            .cloned()
-        {
+        if let Some(path) = self.vars.get(&file_variable).filter(|path| !path.is_empty()).cloned() {
             return match std::fs::read_to_string(&path) {
                 Ok(text) => Some(text.trim_end().to_owned()),
                 Err(error) => {
-                    self.mistake(
-                        &file_variable,
-                        format!("cannot read the file {path:?}: {error}"),
-                    );
+                    self.mistake(&file_variable, format!("cannot read the file {path:?}: {error}"));
                     None
                 }
             };
         }
-        self.vars
-            .get(name)
-            .filter(|value| !value.is_empty())
-            .cloned()
+        self.vars.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
     /// A value parsed by `T`, or `None` when it is unset or wrong (noted).
@@ -120,16 +106,8 @@ impl Env {
     /// A secret that must be there.
     pub fn secret(&mut self, name: &str) -> Secret {
         let value = self.raw(name);
-        if value.is_none()
-            && !self
-                .mistakes
-                .iter()
-                .any(|m| m.variable == format!("{name}_FILE"))
-        {
-            self.mistake(
-                name,
-                format!("is not set; it takes a secret, or {name}_FILE its file"),
-            );
+        if value.is_none() && !self.mistakes.iter().any(|m| m.variable == format!("{name}_FILE")) {
+            self.mistake(name, format!("is not set; it takes a secret, or {name}_FILE its file"));
         }
         Secret(value.unwrap_or_default())
     }
@@ -139,11 +117,7 @@ impl Env {
     /// # Errors
     /// Every mistake noted since the start.
     pub fn finish<T>(self, value: T) -> Result<T, Mistakes> {
-        if self.mistakes.is_empty() {
-            Ok(value)
-        } else {
-            Err(Mistakes(self.mistakes))
-        }
+        if self.mistakes.is_empty() { Ok(value) } else { Err(Mistakes(self.mistakes)) }
     }
 }
 
@@ -222,30 +196,19 @@ pub fn site_url(env: &mut Env) -> Url {
     let takes = "an address, such as https://example.com";
     let url = env.required("SITE_URL", takes, placeholder_url());
     if !matches!(url.scheme(), "http" | "https") {
-        env.mistake(
-            "SITE_URL",
-            format!("got {:?}; it takes {takes}", url.as_str()),
-        );
+        env.mistake("SITE_URL", format!("got {:?}; it takes {takes}", url.as_str()));
     }
     url
 }
 
 /// `SITE_OPS_ADDR`: where health, readiness and metrics are served.
 pub fn ops_addr(env: &mut Env) -> SocketAddr {
-    env.with_default(
-        "SITE_OPS_ADDR",
-        "an address, such as 127.0.0.1:9100",
-        any_loopback(),
-    )
+    env.with_default("SITE_OPS_ADDR", "an address, such as 127.0.0.1:9100", any_loopback())
 }
 
 /// `NATS_URL`.
 pub fn nats_url(env: &mut Env) -> Url {
-    env.required(
-        "NATS_URL",
-        "an address, such as nats://127.0.0.1:4222",
-        placeholder_url(),
-    )
+    env.required("NATS_URL", "an address, such as nats://127.0.0.1:4222", placeholder_url())
 }
 
 /// `S3_…`: the box's own store.
@@ -284,10 +247,7 @@ fn bucket(env: &mut Env, variable: &str, default: &str) -> String {
     let name = env.with_default(variable, BUCKET, default.to_owned());
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if !(3..=63).contains(&name.len()) || !name.chars().all(legal) {
-        env.mistake(
-            variable,
-            format!("got {name:?}; it takes {BUCKET} (a-z, 0-9, -, .)"),
-        );
+        env.mistake(variable, format!("got {name:?}; it takes {BUCKET} (a-z, 0-9, -, .)"));
     }
     name
 }
@@ -298,11 +258,7 @@ pub fn trusted_proxies(env: &mut Env) -> Vec<IpAddr> {
         return Vec::new();
     };
     let mut proxies = Vec::new();
-    for part in raw
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
+    for part in raw.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match part.parse() {
             Ok(address) => proxies.push(address),
             Err(_) => {
@@ -332,19 +288,12 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_at_once_and_by_name() {
-        let mut env = env(&[
-            ("NATS_URL", "not an address"),
-            ("TRUSTED_PROXIES", "10.0.0.1, x"),
-        ]);
+        let mut env = env(&[("NATS_URL", "not an address"), ("TRUSTED_PROXIES", "10.0.0.1, x")]);
         nats_url(&mut env);
         data_dir(&mut env);
         trusted_proxies(&mut env);
         let text = env.finish(()).expect_err("three mistakes").to_string();
-        for part in [
-            "NATS_URL: got \"not an address\"",
-            "SITE_DATA_DIR: is not set",
-            "got \"x\"",
-        ] {
+        for part in ["NATS_URL: got \"not an address\"", "SITE_DATA_DIR: is not set", "got \"x\""] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
@@ -356,10 +305,7 @@ mod tests {
         let mut env = env(&[("S3_SECRET_ACCESS_KEY_FILE", path.to_str().unwrap())]);
         let secret = env.secret("S3_SECRET_ACCESS_KEY");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(
-            (secret.expose(), format!("{secret:?}").as_str()),
-            ("hush", "***")
-        );
+        assert_eq!((secret.expose(), format!("{secret:?}").as_str()), ("hush", "***"));
         env.finish(()).expect("no mistake");
     }
 

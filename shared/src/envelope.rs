@@ -31,15 +31,7 @@ impl<P> Envelope<P> {
     /// A first attempt, made now.
     pub fn new(kind: &str, version: u32, cause: Uuid, payload: P) -> Self {
         let (id, time) = (Uuid::now_v7(), Instant::now());
-        Self {
-            id,
-            kind: kind.to_owned(),
-            version,
-            time,
-            cause,
-            attempt: 1,
-            payload,
-        }
+        Self { id, kind: kind.to_owned(), version, time, cause, attempt: 1, payload }
     }
 
     /// The id that makes a second send of this attempt harmless
@@ -51,24 +43,8 @@ impl<P> Envelope<P> {
 
     /// The same with another payload.
     pub fn with_payload<Q>(self, payload: Q) -> Envelope<Q> {
-        let Self {
-            id,
-            kind,
-            version,
-            time,
-            cause,
-            attempt,
-            payload: _,
-        } = self;
-        Envelope {
-            id,
-            kind,
-            version,
-            time,
-            cause,
-            attempt,
-            payload,
-        }
+        let Self { id, kind, version, time, cause, attempt, payload: _ } = self;
+        Envelope { id, kind, version, time, cause, attempt, payload }
     }
 }
 

@@ -19,10 +19,7 @@ pub struct Event {
 impl Event {
     fn new(topic: Topic, kind: &str, cause: Uuid, payload: impl Serialize) -> Self {
         let payload = serde_json::to_value(payload).expect("event payloads are plain JSON");
-        Self {
-            topic,
-            envelope: Envelope::new(kind, 1, cause, payload),
-        }
+        Self { topic, envelope: Envelope::new(kind, 1, cause, payload) }
     }
 
     /// A comment of the post `slug` is `approved`, `pending` or `rejected`.
@@ -47,23 +44,13 @@ impl Event {
     #[must_use]
     pub fn image(id: Uuid, status: ImageStatus, error: Option<&str>, cause: Uuid) -> Self {
         let payload = serde_json::json!({"id": id, "status": status, "error": error});
-        Self::new(
-            Topic::image(id),
-            &format!("image.{}", status.as_str()),
-            cause,
-            payload,
-        )
+        Self::new(Topic::image(id), &format!("image.{}", status.as_str()), cause, payload)
     }
 
     /// What became of a job.
     #[must_use]
     pub fn job(change: &JobChange, cause: Uuid) -> Self {
-        Self::new(
-            Topic::jobs(&change.queue),
-            &format!("job.{}", change.state),
-            cause,
-            change,
-        )
+        Self::new(Topic::jobs(&change.queue), &format!("job.{}", change.state), cause, change)
     }
 
     /// Something the admin should know.

@@ -40,17 +40,10 @@ pub fn render_post(markdown: &str) -> Rendered {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_HEADING_ATTRIBUTES;
     let mut raw = String::new();
-    html::push_html(
-        &mut raw,
-        highlighted(Parser::new_ext(markdown, options)).into_iter(),
-    );
+    html::push_html(&mut raw, highlighted(Parser::new_ext(markdown, options)).into_iter());
     let text = plain_text(Parser::new_ext(markdown, options));
     let words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
-    Rendered {
-        html: POST_RULES.clean(&raw).to_string(),
-        excerpt: excerpt(&text),
-        words,
-    }
+    Rendered { html: POST_RULES.clean(&raw).to_string(), excerpt: excerpt(&text), words }
 }
 
 /// Renders what a visitor wrote: text, emphasis, lists, quotes, code, links.
@@ -85,20 +78,8 @@ static POST_RULES: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
 });
 
 static COMMENT_RULES: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
-    let tags = [
-        "a",
-        "blockquote",
-        "br",
-        "code",
-        "del",
-        "em",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "strong",
-        "ul",
-    ];
+    let tags =
+        ["a", "blockquote", "br", "code", "del", "em", "li", "ol", "p", "pre", "strong", "ul"];
     let mut rules = ammonia::Builder::default();
     rules
         .tags(HashSet::from(tags))
@@ -137,9 +118,7 @@ fn language(kind: &CodeBlockKind<'_>) -> String {
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
 
 fn code_html(language: &str, code: &str) -> String {
-    let style = ClassStyle::SpacedPrefixed {
-        prefix: CODE_PREFIX,
-    };
+    let style = ClassStyle::SpacedPrefixed { prefix: CODE_PREFIX };
     let syntax = SYNTAXES
         .find_syntax_by_token(language)
         .unwrap_or_else(|| SYNTAXES.find_syntax_plain_text());
@@ -219,10 +198,7 @@ pub fn fill_images<'a>(html: &str, find: impl Fn(Uuid) -> Option<&'a Image>) -> 
 }
 
 fn image_html<'a>(tag: &str, find: &impl Fn(Uuid) -> Option<&'a Image>) -> String {
-    let id = tag[IMAGE_TAG.len()..]
-        .split('"')
-        .next()
-        .and_then(|id| id.parse().ok());
+    let id = tag[IMAGE_TAG.len()..].split('"').next().and_then(|id| id.parse().ok());
     let alt = attribute(tag, "alt").unwrap_or_default();
     match id.and_then(find) {
         Some(image) if !image.variants.is_empty() => responsive(image, alt),
@@ -239,25 +215,13 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
 /// `<picture>`-free responsive image: one format, a source a width, and fixed
 /// sizes so that nothing jumps. `alt` is escaped already.
 fn responsive(image: &Image, alt: &str) -> String {
-    let alt = if alt.is_empty() {
-        escape(&image.alt)
-    } else {
-        alt.to_owned()
-    };
+    let alt = if alt.is_empty() { escape(&image.alt) } else { alt.to_owned() };
     let mut sources = String::new();
-    for variant in image
-        .variants
-        .iter()
-        .filter(|v| !is_thumbnail(v.width, v.height, image))
-    {
+    for variant in image.variants.iter().filter(|v| !is_thumbnail(v.width, v.height, image)) {
         let comma = if sources.is_empty() { "" } else { ", " };
         let _infallible = write!(sources, "{comma}/media/{} {}w", variant.key, variant.width);
     }
-    let widest = image
-        .variants
-        .last()
-        .map(|variant| variant.key.as_str())
-        .unwrap_or_default();
+    let widest = image.variants.last().map(|variant| variant.key.as_str()).unwrap_or_default();
     let (width, height) = (image.width.unwrap_or(0), image.height.unwrap_or(0));
     format!(
         "<img src=\"/media/{widest}\" srcset=\"{sources}\" sizes=\"(max-width: 46rem) 100vw, 46rem\" \
@@ -297,20 +261,13 @@ mod tests {
 
     #[test]
     fn a_comment_keeps_its_marks_and_its_lines() {
-        check_comment(
-            "**b** `c`\nnext",
-            "<strong>b</strong> <code>c</code><br>",
-            "\u{0}",
-        );
+        check_comment("**b** `c`\nnext", "<strong>b</strong> <code>c</code><br>", "\u{0}");
     }
 
     #[test]
     fn code_is_highlighted_by_classes_without_style() {
         let html = render_post("```rust\nfn main() {}\n```\n").html;
-        assert!(
-            html.contains("hl-storage") && !html.contains("style="),
-            "{html}"
-        );
+        assert!(html.contains("hl-storage") && !html.contains("style="), "{html}");
     }
 
     #[test]
@@ -319,10 +276,7 @@ mod tests {
         let html = render_post(&format!("Text ![a \"b\"](image:{id}) more")).html;
         assert_eq!(image_ids(&html), [id]);
         let filled = fill_images(&html, |_| None);
-        assert!(
-            filled.contains("not ready yet") && filled.contains("more"),
-            "{filled}"
-        );
+        assert!(filled.contains("not ready yet") && filled.contains("more"), "{filled}");
     }
 
     #[test]

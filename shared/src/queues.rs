@@ -77,14 +77,10 @@ fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let span = text
-        .parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|span| Duration::try_from(span).ok());
+    let span =
+        text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     span.ok_or_else(|| {
-        D::Error::custom(format!(
-            "{text:?} is no duration; it takes one such as 500ms, 30s or 5m"
-        ))
+        D::Error::custom(format!("{text:?} is no duration; it takes one such as 500ms, 30s or 5m"))
     })
 }
 
@@ -109,20 +105,13 @@ impl Queues {
     /// # Errors
     /// When it cannot be read, or holds a mistake: with its line.
     pub fn read(path: &Path) -> Result<Self, BadFile> {
-        let bad = |problem: String| BadFile {
-            path: path.to_owned(),
-            problem,
-        };
+        let bad = |problem: String| BadFile { path: path.to_owned(), problem };
         let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
         let queues: Self = serde_saphyr::from_str(&text).map_err(|error| bad(error.to_string()))?;
-        match queues
-            .queues
-            .keys()
-            .find(|name| !crate::subject::is_word(name))
-        {
-            Some(name) => Err(bad(format!(
-                "{name:?} is no queue's name; it takes a-z, 0-9, - and _"
-            ))),
+        match queues.queues.keys().find(|name| !crate::subject::is_word(name)) {
+            Some(name) => {
+                Err(bad(format!("{name:?} is no queue's name; it takes a-z, 0-9, - and _")))
+            }
             None => Ok(queues),
         }
     }
@@ -156,17 +145,11 @@ mod tests {
 
     #[test]
     fn a_mistake_is_refused_with_its_line() {
-        let error = parse(&GOOD.replace("timeout: 30s", "timeout: soon"))
-            .unwrap_err()
-            .to_string();
+        let error = parse(&GOOD.replace("timeout: 30s", "timeout: soon")).unwrap_err().to_string();
         assert!(error.contains('4') && error.contains("soon"), "{error}");
-        let error = parse(&GOOD.replace("attempts: 5", "attempts: 0"))
-            .unwrap_err()
-            .to_string();
+        let error = parse(&GOOD.replace("attempts: 5", "attempts: 0")).unwrap_err().to_string();
         assert!(error.contains("1 or more"), "{error}");
-        let error = parse(&GOOD.replace("backoff", "backof"))
-            .unwrap_err()
-            .to_string();
+        let error = parse(&GOOD.replace("backoff", "backof")).unwrap_err().to_string();
         assert!(error.contains("backof"), "{error}");
     }
 }

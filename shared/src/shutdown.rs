@@ -8,10 +8,8 @@ pub use tokio_util::sync::CancellationToken as Shutdown;
 /// # Errors
 /// When the signals cannot be listened to.
 pub fn on_signal() -> std::io::Result<Shutdown> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = Shutdown::new();
     let token = shutdown.clone();
     tokio::spawn(async move {

@@ -137,17 +137,13 @@ impl Topic {
     /// The topic of a message republished from [`EVENTS`].
     #[must_use]
     pub fn from_live_subject(subject: &str) -> Option<Self> {
-        subject
-            .strip_prefix(LIVE_PREFIX)
-            .and_then(|topic| topic.parse().ok())
+        subject.strip_prefix(LIVE_PREFIX).and_then(|topic| topic.parse().ok())
     }
 
     /// The topic of a message stored in [`EVENTS`].
     #[must_use]
     pub fn from_event_subject(subject: &str) -> Option<Self> {
-        subject
-            .strip_prefix(EVENT_PREFIX)
-            .and_then(|topic| topic.parse().ok())
+        subject.strip_prefix(EVENT_PREFIX).and_then(|topic| topic.parse().ok())
     }
 }
 
@@ -189,15 +185,7 @@ mod tests {
 
     #[test]
     fn wildcards_spaces_and_empty_words_are_no_topics() {
-        for text in [
-            "",
-            ">",
-            "comments.*",
-            "comments..a",
-            "a b",
-            "Ä",
-            &"a".repeat(201),
-        ] {
+        for text in ["", ">", "comments.*", "comments..a", "a b", "Ä", &"a".repeat(201)] {
             assert!(text.parse::<Topic>().is_err(), "{text:?} was taken");
         }
     }
@@ -210,10 +198,7 @@ mod tests {
 
     #[test]
     fn a_job_subject_gives_back_queue_and_kind() {
-        assert_eq!(
-            parse_job(&job("images", "variants.done")),
-            Some(("images", "variants.done"))
-        );
+        assert_eq!(parse_job(&job("images", "variants.done")), Some(("images", "variants.done")));
         assert_eq!(parse_job("events.x"), None);
     }
 }

@@ -34,8 +34,7 @@ impl Instant {
     /// # Errors
     /// When `text` is not a moment of that form.
     pub fn parse(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<Timestamp>()
-            .map(|at| Self(at.as_millisecond()))
+        text.parse::<Timestamp>().map(|at| Self(at.as_millisecond()))
     }
 
     /// This moment and `span` more.

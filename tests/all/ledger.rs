@@ -63,11 +63,7 @@ async fn send_all(site: &Arc<Site>, slug: &str) -> Promised {
     let (comments, hits) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..CLIENTS {
-        clients.spawn(send_comments(
-            site.admin(),
-            slug.to_owned(),
-            Arc::clone(&comments),
-        ));
+        clients.spawn(send_comments(site.admin(), slug.to_owned(), Arc::clone(&comments)));
         clients.spawn(send_hits(site.admin(), slug.to_owned(), Arc::clone(&hits)));
     }
     let mut promised = Promised::default();
@@ -105,12 +101,7 @@ async fn send_hits(client: Client, slug: String, next: Arc<AtomicUsize>) -> Prom
         if number >= HITS {
             return promised;
         }
-        let address = format!(
-            "10.{}.{}.{}",
-            number / 62_500,
-            number / 250 % 250,
-            number % 250 + 1
-        );
+        let address = format!("10.{}.{}.{}", number / 62_500, number / 250 % 250, number % 250 + 1);
         let client = client.from_address(&address);
         insist(&client, "/hits", &beacon, 204, &mut promised.retries).await;
         promised.hits += 1;
@@ -164,22 +155,12 @@ async fn settled(site: &Site, slug: &str, promised: &Promised) -> Kept {
 
 async fn kept(site: &Site, slug: &str) -> Kept {
     let admin = site.admin();
-    let list = admin
-        .get(&format!("/api/v1/posts/{slug}/comments"))
-        .await
-        .expect(200)
-        .json();
+    let list = admin.get(&format!("/api/v1/posts/{slug}/comments")).await.expect(200).json();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let comments = list["items"].as_array().expect("items").iter();
-    let comments = comments
-        .map(|c| (text(&c["id"]), text(&c["body"])))
-        .collect();
+    let comments = comments.map(|c| (text(&c["id"]), text(&c["body"]))).collect();
     let totals = admin.get("/api/v1/stats/totals").await.expect(200).json();
-    let dead = admin
-        .get("/api/v1/jobs?state=dead")
-        .await
-        .expect(200)
-        .json();
+    let dead = admin.get("/api/v1/jobs?state=dead").await.expect(200).json();
     Kept {
         comments,
         views: totals["views"].as_u64().expect("views"),
@@ -190,16 +171,9 @@ async fn kept(site: &Site, slug: &str) -> Kept {
 
 fn check(promised: &Promised, kept: &Kept) {
     let ids: HashSet<&String> = kept.comments.iter().map(|(id, _)| id).collect();
-    let lost = promised
-        .comments
-        .keys()
-        .filter(|id| !ids.contains(id))
-        .count();
+    let lost = promised.comments.keys().filter(|id| !ids.contains(id)).count();
     let doubled = kept.comments.len() - ids.len();
-    let changed = kept
-        .comments
-        .iter()
-        .filter(|(id, body)| promised.comments.get(id) != Some(body));
+    let changed = kept.comments.iter().filter(|(id, body)| promised.comments.get(id) != Some(body));
     println!(
         "ledger: {} comments and {} views kept, {} visitors, {} dead jobs",
         kept.comments.len(),
@@ -208,9 +182,6 @@ fn check(promised: &Promised, kept: &Kept) {
         kept.dead
     );
     assert_eq!((lost, doubled, changed.count(), kept.dead), (0, 0, 0, 0));
-    assert_eq!(
-        (promised.comments.len(), kept.comments.len()),
-        (COMMENTS, COMMENTS)
-    );
+    assert_eq!((promised.comments.len(), kept.comments.len()), (COMMENTS, COMMENTS));
     assert_eq!((kept.views, kept.visitors), (HITS as u64, HITS as u64));
 }

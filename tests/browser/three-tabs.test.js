@@ -8,6 +8,7 @@ import { isMarked, mark, untilLive, useBrowser } from "./support/browser.js";
 import { Connections } from "./support/connections.js";
 import { useSite } from "./support/site.js";
 import { until } from "./support/until.js";
+import { Wire } from "./support/wire.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -18,10 +19,13 @@ describe("a visitor with three tabs", () => {
   const site = useSite();
   const visitors = useBrowser();
 
-  /** Three live tabs of one new post. */
-  async function open() {
+  /**
+   * Three live tabs of one new post.
+   * @param {import("./support/browser.js").Options} [options]
+   */
+  async function open(options) {
     const slug = await site.post();
-    const context = await visitors.enter(site);
+    const context = await visitors.enter(site, options);
     const connections = new Connections(context);
     /** @type {Page[]} */
     const tabs = [];
@@ -104,6 +108,13 @@ describe("a visitor with three tabs", () => {
     assert.equal(connections.holders.length, 1);
   });
 
+  it("is given no cookie for reading and commenting", async () => {
+    const { context, tabs } = await open();
+    await write(tabs[0], "No cookie, please.");
+    await untilShows(tabs, ["No cookie, please."]);
+    assert.deepEqual(await context.cookies(), []);
+  });
+
   it("loses nothing when the tab with the connection is closed", async () => {
     const { slug, connections, tabs } = await open();
     const [leader] = connections.holders;
@@ -117,14 +128,20 @@ describe("a visitor with three tabs", () => {
   });
 
   it("gets what was written while it was offline", async () => {
-    const { slug, context, tabs } = await open();
-    await context.setOffline(true);
-    await site.comment(slug, "Written meanwhile, first");
-    await site.comment(slug, "Written meanwhile, second");
-    const expected = await texts(slug, 2);
-    await context.setOffline(false);
-    await untilShows(tabs, expected);
-    for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
+    const wire = new Wire(site.url);
+    try {
+      const { slug, connections, tabs } = await open({ baseURL: await wire.lay() });
+      wire.cut();
+      await until("cut of the connection", () => connections.holders.length === 0);
+      await site.comment(slug, "Written meanwhile, first");
+      await site.comment(slug, "Written meanwhile, second");
+      const expected = await texts(slug, 2);
+      wire.mend();
+      await untilShows(tabs, expected);
+      for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
+    } finally {
+      wire.remove();
+    }
   });
 
   it("reconnects to a web that was killed, and gets what was written meanwhile", async () => {

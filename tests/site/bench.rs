@@ -24,11 +24,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, Box<dyn Error>> {
     if chosen.is_empty() {
         return Err(format!(
             "there is no such part; bench/ has: {}",
-            if parts.is_empty() {
-                "none".to_owned()
-            } else {
-                parts.join(", ")
-            }
+            if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
         )
         .into());
     }

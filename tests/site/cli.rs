@@ -60,9 +60,9 @@ impl DirArgs {
 
     /// How to name this stack in another `./site` command.
     pub fn hint(&self) -> String {
-        self.dir.as_deref().map_or_else(String::new, |dir: &Path| {
-            format!(" --dir {}", dir.display())
-        })
+        self.dir
+            .as_deref()
+            .map_or_else(String::new, |dir: &Path| format!(" --dir {}", dir.display()))
     }
 }
 

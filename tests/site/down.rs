@@ -27,10 +27,7 @@ pub fn run(args: &DirArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     let left = leftovers::stop(&layout);
     if !left.is_empty() {
-        println!(
-            "stopped what a killed ./site up had left: {}",
-            left.join(", ")
-        );
+        println!("stopped what a killed ./site up had left: {}", left.join(", "));
     }
     if was_running || !left.is_empty() {
         println!("stopped in {}", spoken(began.elapsed()));
@@ -41,12 +38,8 @@ pub fn run(args: &DirArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn stop_supervisor(layout: &Layout) -> Result<(), Box<dyn Error>> {
-    let state: State = records::read(&layout.state_json()).ok_or_else(|| {
-        format!(
-            "{} does not tell its supervisor",
-            layout.state_json().display()
-        )
-    })?;
+    let state: State = records::read(&layout.state_json())
+        .ok_or_else(|| format!("{} does not tell its supervisor", layout.state_json().display()))?;
     procfs::signal(state.supervisor, Signal::TERM);
     let deadline = Instant::now() + WITHIN;
     while run::is_running(layout) {

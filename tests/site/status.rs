@@ -40,41 +40,25 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Box<dyn Error>> {
     let state: State = records::read(&layout.state_json()).unwrap_or_default();
     let processes = rows(&site, &state);
     let all_ready = processes.iter().all(|row| row.ready);
-    let status = Status {
-        url: site.url,
-        supervisor: state.supervisor,
-        processes,
-    };
+    let status = Status { url: site.url, supervisor: state.supervisor, processes };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
         print!("{}", table(&status));
     }
-    Ok(if all_ready {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if all_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Asks all processes at once: one that hangs must not hold up the others.
 fn rows(site: &SiteJson, state: &State) -> Vec<Row> {
     thread::scope(|scope| {
-        let asked = site
-            .pids
-            .named()
-            .map(|(name, pid)| scope.spawn(move || row(name, pid, state)));
-        asked
-            .into_iter()
-            .filter_map(|row| row.join().ok())
-            .collect()
+        let asked = site.pids.named().map(|(name, pid)| scope.spawn(move || row(name, pid, state)));
+        asked.into_iter().filter_map(|row| row.join().ok()).collect()
     })
 }
 
 fn row(name: &'static str, pid: Option<u32>, state: &State) -> Row {
-    let ProcessState {
-        restarts, last_end, ..
-    } = process_state(name, state);
+    let ProcessState { restarts, last_end, .. } = process_state(name, state);
     let readiness = match (pid, ready_at(name, state)) {
         (None, _) => Err("is not running".to_owned()),
         (Some(_), None) => Ok(()),
@@ -112,15 +96,9 @@ fn table(status: &Status) -> String {
     let mut text = format!("{} (supervisor {})\n", status.url, status.supervisor);
     text.push_str("process       pid       up for        restarts  memory    ready\n");
     for row in &status.processes {
-        let pid = row
-            .pid
-            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        let uptime = row
-            .uptime_seconds
-            .map(|seconds| spoken(Duration::from_secs_f64(seconds)));
-        let memory = row
-            .resident_bytes
-            .map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6));
+        let pid = row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let uptime = row.uptime_seconds.map(|seconds| spoken(Duration::from_secs_f64(seconds)));
+        let memory = row.resident_bytes.map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6));
         let ready = row.why_not_ready.as_deref().unwrap_or("yes");
         text.push_str(&format!(
             "{:<13} {pid:<9} {:<13} {:<9} {:<9} {}\n",

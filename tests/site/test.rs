@@ -12,17 +12,8 @@ use stack::progress::spoken;
 use crate::cli::PartArgs;
 
 /// The parts in their order: what fails fastest comes first.
-pub const NAMES: [&str; 9] = [
-    "format",
-    "lint",
-    "unit",
-    "integration",
-    "e2e",
-    "ledger",
-    "ui",
-    "browser",
-    "compose",
-];
+pub const NAMES: [&str; 9] =
+    ["format", "lint", "unit", "integration", "e2e", "ledger", "ui", "browser", "compose"];
 
 struct Outcome {
     name: String,
@@ -43,40 +34,21 @@ pub fn run(args: &PartArgs) -> Result<ExitCode, Box<dyn Error>> {
         if let Some(error) = &error {
             println!("{name}: {error}");
         }
-        outcomes.push(Outcome {
-            name,
-            took: began.elapsed(),
-            error,
-        });
+        outcomes.push(Outcome { name, took: began.elapsed(), error });
     }
     print!("\n{}", table(&outcomes));
     let failed = outcomes.iter().any(|outcome| outcome.error.is_some());
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn part(name: &str, arguments: &[String]) -> Result<(), String> {
     match name {
         "format" => format(arguments),
         "lint" => cargo(
-            &[
-                "clippy",
-                "--release",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
+            &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
             arguments,
         ),
-        "unit" => cargo(
-            &["test", "--release", "--workspace", "--lib", "--bins"],
-            arguments,
-        ),
+        "unit" => cargo(&["test", "--release", "--workspace", "--lib", "--bins"], arguments),
         "integration" | "e2e" | "ledger" => scenarios(name, arguments),
         "ui" => ui(),
         "browser" => browser(arguments),
@@ -97,27 +69,14 @@ fn format(arguments: &[String]) -> Result<(), String> {
 fn scenarios(module: &str, arguments: &[String]) -> Result<(), String> {
     cargo(&stack::build::BUILD, &[])?;
     let filter = format!("{module}::");
-    let command = [
-        "test",
-        "--release",
-        "--workspace",
-        "--test",
-        "all",
-        "--",
-        &filter,
-    ];
+    let command = ["test", "--release", "--workspace", "--test", "all", "--", &filter];
     cargo(&command, arguments)
 }
 
 fn ui() -> Result<(), String> {
     node_modules()?;
     let dir = tests().join("browser");
-    run_in(
-        &dir,
-        "npx",
-        &["--no-install", "tsc", "--checkJs", "--noEmit", "-p", "."],
-        &[],
-    )?;
+    run_in(&dir, "npx", &["--no-install", "tsc", "--checkJs", "--noEmit", "-p", "."], &[])?;
     println!("ui: tsc found no errors");
     Ok(())
 }
@@ -173,26 +132,18 @@ fn run_in(dir: &Path, program: &str, words: &[&str], arguments: &[String]) -> Re
     let status = command
         .status()
         .map_err(|error| format!("running {program} in {}: {error}", dir.display()))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{program} {}: {status}", words.join(" ")))
-    }
+    if status.success() { Ok(()) } else { Err(format!("{program} {}: {status}", words.join(" "))) }
 }
 
 fn table(outcomes: &[Outcome]) -> String {
     let mut text = format!("{:<13} {:<14} result\n", "part", "took");
     for Outcome { name, took, error } in outcomes {
-        let result = error
-            .as_deref()
-            .map_or("passed".to_owned(), |error| format!("FAILED: {error}"));
+        let result =
+            error.as_deref().map_or("passed".to_owned(), |error| format!("FAILED: {error}"));
         text.push_str(&format!("{name:<13} {:<14} {result}\n", spoken(*took)));
     }
     let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| outcome.error.is_some())
-        .count();
+    let failed = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
     text.push_str(&format!(
         "{:<13} {:<14} {} passed, {failed} failed\n",
         "all",
@@ -213,16 +164,10 @@ mod tests_of_the_table {
             took: Duration::from_millis(1500),
             error: error.map(str::to_owned),
         };
-        let text = table(&[
-            outcome("format", None),
-            outcome("lint", Some("cargo: exit 1")),
-        ]);
+        let text = table(&[outcome("format", None), outcome("lint", Some("cargo: exit 1"))]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], "format        1.5 s          passed");
-        assert_eq!(
-            lines[2],
-            "lint          1.5 s          FAILED: cargo: exit 1"
-        );
+        assert_eq!(lines[2], "lint          1.5 s          FAILED: cargo: exit 1");
         assert_eq!(lines[3], "all           3.0 s          1 passed, 1 failed");
     }
 }

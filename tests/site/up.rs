@@ -43,13 +43,7 @@ pub fn run(args: &UpArgs) -> Result<ExitCode, Box<dyn Error>> {
 /// Installs the servers and builds the crates, side by side.
 fn get_ready(progress: &Progress, no_build: bool) -> Result<Servers, Box<dyn Error>> {
     thread::scope(|scope| {
-        let built = scope.spawn(|| {
-            if no_build {
-                Ok(())
-            } else {
-                build::binaries(progress)
-            }
-        });
+        let built = scope.spawn(|| if no_build { Ok(()) } else { build::binaries(progress) });
         let servers = install::all(progress);
         match built.join() {
             Ok(built) => built?,
@@ -66,12 +60,7 @@ fn supervise(
     ready: impl FnOnce(&SiteJson),
 ) -> Result<ExitCode, Box<dyn Error>> {
     let progress = Progress::new();
-    let options = Options {
-        layout,
-        servers,
-        port,
-        progress: progress.clone(),
-    };
+    let options = Options { layout, servers, port, progress: progress.clone() };
     let result = run::run(options, |site| {
         progress.settle();
         ready(site);
@@ -109,17 +98,9 @@ fn detach(args: &UpArgs, layout: &Layout) -> Result<SiteJson, Box<dyn Error>> {
 
 fn spawn(args: &UpArgs, layout: &Layout, log: File) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command
-        .arg("up")
-        .arg("--supervise")
-        .arg("--dir")
-        .arg(layout.dir());
+    command.arg("up").arg("--supervise").arg("--dir").arg(layout.dir());
     command.arg("--port").arg(args.port.to_string());
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
 fn relay(follower: &mut Follower) -> io::Result<()> {

@@ -97,12 +97,7 @@ impl Admin {
             .output()
             .map_err(|source| AdminError::Run(command, source))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        match text
-            .trim()
-            .lines()
-            .last()
-            .filter(|_| output.status.success())
-        {
+        match text.trim().lines().last().filter(|_| output.status.success()) {
             Some(line) => Ok(line.trim().to_owned()),
             None => Err(AdminError::Failed {
                 command,
@@ -124,10 +119,7 @@ mod tests {
 
     #[test]
     fn a_link_is_asked_where_the_site_listens() {
-        assert_eq!(
-            path_of("https://example.com/signin?code=1"),
-            "/signin?code=1"
-        );
+        assert_eq!(path_of("https://example.com/signin?code=1"), "/signin?code=1");
         assert_eq!(path_of("http://127.0.0.1:8080/a/b"), "/a/b");
         assert_eq!(path_of("https://example.com"), "/");
     }

@@ -19,9 +19,7 @@ impl Backoff {
         if lived >= HEALTHY {
             self.deaths = 0;
         }
-        let wait = FIRST
-            .saturating_mul(2_u32.saturating_pow(self.deaths))
-            .min(LONGEST);
+        let wait = FIRST.saturating_mul(2_u32.saturating_pow(self.deaths)).min(LONGEST);
         self.deaths += 1;
         wait
     }
@@ -34,13 +32,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_ten_seconds() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u128> = (0..9)
-            .map(|_| backoff.after(Duration::from_secs(1)).as_millis())
-            .collect();
-        assert_eq!(
-            waits,
-            [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
-        );
+        let waits: Vec<u128> =
+            (0..9).map(|_| backoff.after(Duration::from_secs(1)).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
     }
 
     #[test]

@@ -28,10 +28,7 @@ pub fn binaries(progress: &Progress) -> Result<(), BuildError> {
     let task = progress.task("crates");
     let began = Instant::now();
     let output = cargo(&task).inspect_err(|_| task.failed("not built"))?;
-    let compiled = output
-        .lines()
-        .filter(|line| line.trim().starts_with("Compiling"))
-        .count();
+    let compiled = output.lines().filter(|line| line.trim().starts_with("Compiling")).count();
     if compiled == 0 {
         task.done("are built");
     } else {
@@ -58,16 +55,9 @@ fn cargo(task: &Task) -> Result<String, BuildError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(BuildError::NoCargo)?;
-    let output = child
-        .stderr
-        .take()
-        .map_or_else(String::new, |stderr| follow(stderr, task));
+    let output = child.stderr.take().map_or_else(String::new, |stderr| follow(stderr, task));
     let status = child.wait().map_err(BuildError::NoCargo)?;
-    if status.success() {
-        Ok(output)
-    } else {
-        Err(BuildError::Failed(output))
-    }
+    if status.success() { Ok(output) } else { Err(BuildError::Failed(output)) }
 }
 
 /// Shows cargo's progress bar as counts; gives all other lines.
@@ -104,10 +94,7 @@ fn keep(text: &str, output: &mut String, task: &Task) {
 
 /// `    Building [===>   ] 12/345: serde, syn` as `12 of 345: serde, syn`.
 fn progress_of(line: &str) -> Option<String> {
-    let bar = line
-        .trim_start_matches("\x1b[K")
-        .trim_start()
-        .strip_prefix("Building [")?;
+    let bar = line.trim_start_matches("\x1b[K").trim_start().strip_prefix("Building [")?;
     let (_, counts) = bar.split_once("] ")?;
     let (done, rest) = counts.split_once('/')?;
     let (total, names) = rest.split_once(':').unwrap_or((rest, ""));
@@ -123,10 +110,7 @@ mod tests {
     fn the_bar_of_cargo_is_read() {
         let line = "    Building [=====>         ] 12/345: serde, syn";
         assert_eq!(progress_of(line).as_deref(), Some("12 of 345: serde, syn"));
-        assert_eq!(
-            progress_of("    Building [===] 3/3").as_deref(),
-            Some("3 of 3")
-        );
+        assert_eq!(progress_of("    Building [===] 3/3").as_deref(), Some("3 of 3"));
         assert_eq!(progress_of("   Compiling serde v1.0.0"), None);
     }
 
@@ -134,9 +118,6 @@ mod tests {
     fn what_is_no_bar_is_kept() {
         let task = Progress::quiet().task("crates");
         let text = "   Compiling a v1\n    Building [=> ] 1/2: a\r\x1b[Kerror: no\n\n";
-        assert_eq!(
-            follow(text.as_bytes(), &task),
-            "   Compiling a v1\nerror: no\n"
-        );
+        assert_eq!(follow(text.as_bytes(), &task), "   Compiling a v1\nerror: no\n");
     }
 }

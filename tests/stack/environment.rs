@@ -70,10 +70,7 @@ fn own(layout: &Layout, addresses: &Addresses, secrets: &Secrets) -> Vec<(&'stat
         ("S3_REGION", REGION.to_owned()),
         ("S3_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("S3_SECRET_ACCESS_KEY", secrets.minio.clone()),
-        (
-            "OFFSITE_S3_ENDPOINT",
-            format!("http://{}", addresses.offsite),
-        ),
+        ("OFFSITE_S3_ENDPOINT", format!("http://{}", addresses.offsite)),
         ("OFFSITE_S3_REGION", REGION.to_owned()),
         ("OFFSITE_S3_ACCESS_KEY_ID", OFFSITE_ACCESS_KEY.to_owned()),
         ("OFFSITE_S3_SECRET_ACCESS_KEY", secrets.offsite.clone()),
@@ -89,13 +86,8 @@ pub const ACCESS_KEY: &str = "hearth";
 pub const OFFSITE_ACCESS_KEY: &str = "offsite";
 
 /// Further variables of the site that are kept with the stack when the caller sets them.
-const TAKEN_OVER: [&str; 5] = [
-    "COMMENTS_MODERATION",
-    "GEOIP_DB",
-    "RUST_LOG",
-    "LOG_LEVEL",
-    "LOG_FORMAT",
-];
+const TAKEN_OVER: [&str; 5] =
+    ["COMMENTS_MODERATION", "GEOIP_DB", "RUST_LOG", "LOG_LEVEL", "LOG_FORMAT"];
 
 /// What the stack sets for the binaries, given the caller's own environment.
 pub fn compose(
@@ -142,9 +134,7 @@ pub fn apply(command: &mut Command, variables: &Variables) {
 }
 
 fn is_foreign(name: &str, variables: &Variables) -> bool {
-    let beside = name
-        .strip_suffix("_FILE")
-        .is_some_and(|base| variables.contains_key(base));
+    let beside = name.strip_suffix("_FILE").is_some_and(|base| variables.contains_key(base));
     name.starts_with("AWS_") || (beside && !variables.contains_key(name))
 }
 
@@ -168,11 +158,7 @@ mod tests {
             offsite: address,
             litestream: address,
         };
-        let secrets = Secrets {
-            minio: "m".into(),
-            offsite: "o".into(),
-            admin_token: None,
-        };
+        let secrets = Secrets { minio: "m".into(), offsite: "o".into(), admin_token: None };
         let layout = Layout::new(Path::new("/nowhere/stack")).unwrap();
         compose(&layout, &addresses, &secrets, |name| {
             let pair = caller.iter().find(|(key, _)| *key == name)?;
@@ -183,10 +169,7 @@ mod tests {
     #[test]
     fn mail_goes_to_files_unless_the_caller_says_otherwise() {
         assert_eq!(composed(&[])["SMTP_URL"], "file:///nowhere/stack/mail");
-        assert_eq!(
-            composed(&[("SMTP_URL", "smtp://a:1")])["SMTP_URL"],
-            "smtp://a:1"
-        );
+        assert_eq!(composed(&[("SMTP_URL", "smtp://a:1")])["SMTP_URL"], "smtp://a:1");
     }
 
     #[test]

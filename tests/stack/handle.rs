@@ -111,11 +111,7 @@ struct Server {
 impl Server {
     fn start(spec: Spec, ports: Vec<Port>) -> Result<Self, HandleError> {
         let process = start_and_wait(&spec)?;
-        Ok(Self {
-            spec,
-            process,
-            _ports: ports,
-        })
+        Ok(Self { spec, process, _ports: ports })
     }
 
     fn kill(&mut self) {
@@ -142,10 +138,7 @@ fn start_and_wait(spec: &Spec) -> Result<Process, HandleError> {
         if process.ended().is_some() || Instant::now() > deadline {
             let output = process.last_lines(20);
             process.kill();
-            return Err(HandleError::Failed {
-                what: format!("{} {why}", spec.name),
-                output,
-            });
+            return Err(HandleError::Failed { what: format!("{} {why}", spec.name), output });
         }
         thread::sleep(Duration::from_millis(10));
     }
@@ -159,9 +152,7 @@ fn ports(count: usize) -> Result<Vec<Port>, HandleError> {
 
 fn layout(dir: &Path) -> Result<Layout, HandleError> {
     let layout = Layout::new(dir).map_err(system("finding the directory"))?;
-    layout
-        .create()
-        .map_err(|(_, source)| system("making the directory")(source))?;
+    layout.create().map_err(|(_, source)| system("making the directory")(source))?;
     Ok(layout)
 }
 
@@ -182,10 +173,7 @@ impl Nats {
         let ports = ports(2)?;
         let (client, monitor) = (ports[0].address(), ports[1].address());
         let spec = servers::nats(&program, &layout(dir)?, client, monitor);
-        Ok(Self {
-            server: Server::start(spec, ports)?,
-            url: format!("nats://{client}"),
-        })
+        Ok(Self { server: Server::start(spec, ports)?, url: format!("nats://{client}") })
     }
 
     /// Its address for clients; the same after a restart.
@@ -233,10 +221,7 @@ impl Minio {
         let address = ports[0].address();
         let credentials = (Self::ACCESS_KEY_ID, Self::SECRET_ACCESS_KEY);
         let spec = servers::minio(&program, &layout(dir)?, "minio", address, credentials);
-        Ok(Self {
-            server: Server::start(spec, ports)?,
-            endpoint: format!("http://{address}"),
-        })
+        Ok(Self { server: Server::start(spec, ports)?, endpoint: format!("http://{address}") })
     }
 
     /// Its address; the same after a restart.
@@ -282,31 +267,18 @@ impl Stack {
     pub fn with(variables: &[(&str, &str)]) -> Result<Self, HandleError> {
         let dir = TempDir::new()?;
         let layout = layout(dir.path())?;
-        let mut stack = Self {
-            layout,
-            url: String::new(),
-            _dir: dir,
-        };
+        let mut stack = Self { layout, url: String::new(), _dir: dir };
         let words = ["up", "--detach", "--no-build", "--port", "0"];
-        let output = stack
-            .command(&words)?
-            .envs(variables.iter().copied())
-            .output();
+        let output = stack.command(&words)?.envs(variables.iter().copied()).output();
         check("./site up", &output.map_err(system("running ./site up"))?)?;
         stack.url = stack.site()?.url;
         Ok(stack)
     }
 
     fn command(&self, words: &[&str]) -> Result<Command, HandleError> {
-        let program = place::release_dir()
-            .map_err(system("finding ./site"))?
-            .join("site");
+        let program = place::release_dir().map_err(system("finding ./site"))?.join("site");
         let mut command = Command::new(program);
-        command
-            .args(words)
-            .arg("--dir")
-            .arg(self.layout.dir())
-            .stdin(Stdio::null());
+        command.args(words).arg("--dir").arg(self.layout.dir()).stdin(Stdio::null());
         Ok(command)
     }
 
@@ -336,14 +308,10 @@ impl Stack {
     /// # Errors
     /// When the process does not run.
     pub fn kill(&self, name: &str, signal: Signal) -> Result<u32, HandleError> {
-        let pid = self
-            .site()?
-            .pids
-            .get(name)
-            .ok_or_else(|| HandleError::Failed {
-                what: format!("{name} does not run"),
-                output: String::new(),
-            })?;
+        let pid = self.site()?.pids.get(name).ok_or_else(|| HandleError::Failed {
+            what: format!("{name} does not run"),
+            output: String::new(),
+        })?;
         procfs::signal(pid, signal);
         Ok(pid)
     }
@@ -354,14 +322,10 @@ impl Stack {
     /// When it is not back within a minute.
     #[track_caller]
     pub fn wait_back(&self, name: &str, before: u32) {
-        eventually(
-            &format!("{name} is back and ready"),
-            Duration::from_secs(60),
-            || {
-                let pid = self.site().ok()?.pids.get(name)?;
-                (pid != before && self.is_ready(name)).then_some(())
-            },
-        );
+        eventually(&format!("{name} is back and ready"), Duration::from_secs(60), || {
+            let pid = self.site().ok()?.pids.get(name)?;
+            (pid != before && self.is_ready(name)).then_some(())
+        });
     }
 
     /// Waits until every process runs and is ready.
@@ -381,9 +345,7 @@ impl Stack {
         let asked = if name == "cron" { "litestream" } else { name };
         let state: Option<State> = records::read(&self.layout.state_json());
         let process = state.and_then(|state| state.processes.get(asked).cloned());
-        process
-            .and_then(|process| process.ready_at)
-            .is_some_and(|at| process::ask(&at).is_ok())
+        process.and_then(|process| process.ready_at).is_some_and(|at| process::ask(&at).is_ok())
     }
 
     /// Runs a binary of the site with the stack's environment.
@@ -391,11 +353,7 @@ impl Stack {
     /// # Errors
     /// When it cannot be run; a failure of its own is in its output.
     pub fn exec(&self, name: &str, arguments: &[&str]) -> Result<Output, HandleError> {
-        let output = self
-            .command(&["exec", name])?
-            .arg("--")
-            .args(arguments)
-            .output();
+        let output = self.command(&["exec", name])?.arg("--").args(arguments).output();
         output.map_err(system("running ./site exec"))
     }
 
@@ -404,10 +362,7 @@ impl Stack {
     /// # Errors
     /// When a process does not end.
     pub fn down(&self) -> Result<(), HandleError> {
-        let output = self
-            .command(&["down"])?
-            .output()
-            .map_err(system("running ./site down"))?;
+        let output = self.command(&["down"])?.output().map_err(system("running ./site down"))?;
         check("./site down", &output)
     }
 
@@ -417,9 +372,7 @@ impl Stack {
     /// # Errors
     /// As [`Stack::start`].
     pub fn up(&mut self) -> Result<(), HandleError> {
-        let output = self
-            .command(&["up", "--detach", "--no-build", "--port", "0"])?
-            .output();
+        let output = self.command(&["up", "--detach", "--no-build", "--port", "0"])?.output();
         check("./site up", &output.map_err(system("running ./site up"))?)?;
         self.url = self.site()?.url;
         Ok(())

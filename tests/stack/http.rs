@@ -53,15 +53,9 @@ fn parse(text: &str) -> io::Result<Reply> {
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
     let status = status.filter(|_| head.starts_with("HTTP/1."));
     let status = status.ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the answer does not begin as HTTP does",
-        )
+        io::Error::new(io::ErrorKind::InvalidData, "the answer does not begin as HTTP does")
     })?;
-    Ok(Reply {
-        status,
-        body: body.to_owned(),
-    })
+    Ok(Reply { status, body: body.to_owned() })
 }
 
 #[cfg(test)]

@@ -80,11 +80,7 @@ pub enum InstallError {
 pub fn all(progress: &Progress) -> Result<Servers, InstallError> {
     let nats = one("nats-server", progress)?;
     let minio = one("minio", progress)?;
-    Ok(Servers {
-        nats,
-        minio,
-        litestream: one("litestream", progress)?,
-    })
+    Ok(Servers { nats, minio, litestream: one("litestream", progress)? })
 }
 
 /// The program of one server; installs it if it is not there yet.
@@ -115,9 +111,7 @@ fn present(tool: &Tool) -> Option<PathBuf> {
 }
 
 fn home(tool: &Tool) -> PathBuf {
-    place::cache_dir()
-        .join("servers")
-        .join(format!("{}-{}", tool.binary, tool.version))
+    place::cache_dir().join("servers").join(format!("{}-{}", tool.binary, tool.version))
 }
 
 fn pin(tool: &Tool) -> String {
@@ -140,11 +134,7 @@ fn install(tool: &Tool, task: &Task) -> Result<PathBuf, InstallError> {
     build(tool, &building, task)?;
     verify_program(tool, &building.join(&tool.binary))?;
     fs::rename(&building, home(tool)).map_err(cache("moving in", &building))?;
-    task.done(&format!(
-        "{} verified and built in {}",
-        tool.version,
-        spoken(began.elapsed())
-    ));
+    task.done(&format!("{} verified and built in {}", tool.version, spoken(began.elapsed())));
     Ok(home(tool).join(&tool.binary))
 }
 
@@ -167,11 +157,7 @@ fn fresh(dir: &Path) -> Result<(), InstallError> {
 
 fn cache(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InstallError {
     let path = path.to_path_buf();
-    move |source| InstallError::Cache {
-        operation,
-        path,
-        source,
-    }
+    move |source| InstallError::Cache { operation, path, source }
 }
 
 #[derive(Deserialize)]
@@ -184,9 +170,7 @@ struct Download {
 
 fn verify_module(tool: &Tool) -> Result<(), InstallError> {
     let module = format!("{}@{}", tool.module, tool.version);
-    let output = go(&["mod", "download", "-json", &module])
-        .output()
-        .map_err(InstallError::NoGo)?;
+    let output = go(&["mod", "download", "-json", &module]).output().map_err(InstallError::NoGo)?;
     let failed = |output: &[u8]| InstallError::Go {
         command: format!("go mod download {module}"),
         output: String::from_utf8_lossy(output).into_owned(),
@@ -194,9 +178,7 @@ fn verify_module(tool: &Tool) -> Result<(), InstallError> {
     let download: Download =
         serde_json::from_slice(&output.stdout).map_err(|_| failed(&output.stderr))?;
     match download {
-        Download {
-            error: Some(error), ..
-        } => Err(failed(error.as_bytes())),
+        Download { error: Some(error), .. } => Err(failed(error.as_bytes())),
         Download { sum: Some(sum), .. } if sum == tool.sum => Ok(()),
         Download { sum, .. } => Err(mismatch(tool, "checksum", sum.unwrap_or_default())),
     }
@@ -211,18 +193,12 @@ fn build(tool: &Tool, into: &Path, task: &Task) -> Result<(), InstallError> {
         .spawn()
         .map_err(InstallError::NoGo)?;
     task.say(&format!("{} building", tool.version));
-    let output = child
-        .stderr
-        .take()
-        .map_or_else(String::new, |stderr| count(stderr, tool, task));
+    let output = child.stderr.take().map_or_else(String::new, |stderr| count(stderr, tool, task));
     let status = child.wait().map_err(InstallError::NoGo)?;
     if status.success() {
         return Ok(());
     }
-    Err(InstallError::Go {
-        command: format!("go install {package}"),
-        output,
-    })
+    Err(InstallError::Go { command: format!("go install {package}"), output })
 }
 
 /// Follows the names of packages that `go install -v` prints; gives what else it printed.
@@ -236,58 +212,33 @@ fn count(stderr: impl Read, tool: &Tool, task: &Task) -> String {
         } else {
             packages += 1;
         }
-        task.count(&format!(
-            "{} building, {packages} packages so far",
-            tool.version
-        ));
+        task.count(&format!("{} building, {packages} packages so far", tool.version));
     }
     rest
 }
 
 fn verify_program(tool: &Tool, program: &Path) -> Result<(), InstallError> {
     let got = built_from(program)?;
-    if got == pin(tool) {
-        Ok(())
-    } else {
-        Err(mismatch(tool, "origin of the program", got))
-    }
+    if got == pin(tool) { Ok(()) } else { Err(mismatch(tool, "origin of the program", got)) }
 }
 
 /// The module, version and checksum that a Go program was built from.
 fn built_from(program: &Path) -> Result<String, InstallError> {
-    let output = go(&["version", "-m"])
-        .arg(program)
-        .output()
-        .map_err(InstallError::NoGo)?;
+    let output = go(&["version", "-m"]).arg(program).output().map_err(InstallError::NoGo)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let main = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("mod\t"));
-    Ok(main
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" "))
+    let main = text.lines().find_map(|line| line.trim().strip_prefix("mod\t"));
+    Ok(main.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn mismatch(tool: &Tool, what: &'static str, got: String) -> InstallError {
     let (module, version) = (tool.module.clone(), tool.version.clone());
-    InstallError::Checksum {
-        what,
-        module,
-        version,
-        got,
-        pinned: tool.sum.clone(),
-    }
+    InstallError::Checksum { what, module, version, got, pinned: tool.sum.clone() }
 }
 
 /// Go, outside of any module and building for this machine whatever the caller's settings.
 fn go(arguments: &[&str]) -> Command {
     let mut command = Command::new("go");
-    command
-        .args(arguments)
-        .current_dir(env::temp_dir())
-        .stdin(Stdio::null());
+    command.args(arguments).current_dir(env::temp_dir()).stdin(Stdio::null());
     for name in ["GOOS", "GOARCH", "GOFLAGS", "GOWORK"] {
         command.env_remove(name);
     }
@@ -311,10 +262,7 @@ mod tests {
     #[test]
     fn a_module_with_another_checksum_is_refused() {
         let error = verify_module(&tool("h1:wrong=")).unwrap_err().to_string();
-        assert!(
-            error.contains("deploy/tools pins h1:wrong=: refused"),
-            "{error}"
-        );
+        assert!(error.contains("deploy/tools pins h1:wrong=: refused"), "{error}");
     }
 
     #[test]

@@ -29,10 +29,7 @@ pub fn find(layout: &Layout) -> Vec<Leftover> {
         let name = procfs::variable(pid, PROCESS_MARK)?;
         (mark == dir).then_some(Leftover { pid, name })
     };
-    procfs::pids()
-        .into_iter()
-        .filter_map(of_this_stack)
-        .collect()
+    procfs::pids().into_iter().filter_map(of_this_stack).collect()
 }
 
 /// Stops the processes of a stack in the right order; gives the names of those that it found.
@@ -53,9 +50,7 @@ pub fn stop(layout: &Layout) -> Vec<String> {
 
 fn stop_named(layout: &Layout, wanted: impl Fn(&str) -> bool) {
     let alive = || -> Vec<u32> {
-        let wanted = find(layout)
-            .into_iter()
-            .filter(|leftover| wanted(&leftover.name));
+        let wanted = find(layout).into_iter().filter(|leftover| wanted(&leftover.name));
         wanted.map(|leftover| leftover.pid).collect()
     };
     for pid in roots(&alive()) {

@@ -13,16 +13,8 @@ pub const ROTATE_EVERY: Duration = Duration::from_secs(10);
 const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// The logs of a stack, one a process that printed to it.
-pub const NAMES: [&str; 8] = [
-    "web",
-    "worker",
-    "litestream",
-    "nats",
-    "minio",
-    "offsite",
-    "prepare",
-    "site",
-];
+pub const NAMES: [&str; 8] =
+    ["web", "worker", "litestream", "nats", "minio", "offsite", "prepare", "site"];
 
 /// Begins logs anew that have grown long. What a process prints between the copy and the
 /// cut is lost: the price of a log that needs no process to write it.
@@ -49,11 +41,7 @@ pub struct Follower {
 impl Follower {
     /// Follows a file from a position.
     pub fn new(path: PathBuf, position: u64) -> Self {
-        Self {
-            path,
-            position,
-            partial: String::new(),
-        }
+        Self { path, position, partial: String::new() }
     }
 
     /// Follows a file from the beginning of its last `count` lines.
@@ -66,19 +54,9 @@ impl Follower {
             read => read?,
         };
         let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let breaks = body
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, byte)| **byte == b'\n');
-        let start = breaks
-            .map(|(at, _)| at + 1)
-            .nth(count.saturating_sub(1))
-            .unwrap_or(0);
-        Ok(Self::new(
-            path,
-            if count == 0 { bytes.len() } else { start } as u64,
-        ))
+        let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        let start = breaks.map(|(at, _)| at + 1).nth(count.saturating_sub(1)).unwrap_or(0);
+        Ok(Self::new(path, if count == 0 { bytes.len() } else { start } as u64))
     }
 
     /// The lines that have come since the last call. A file that began anew is read from
@@ -131,17 +109,8 @@ mod tests {
     fn fewer_lines_than_asked_are_all_shown() {
         let path = file("few");
         fs::write(&path, "a\nb\n").unwrap();
-        assert_eq!(
-            Follower::last(path.clone(), 10).unwrap().lines().unwrap(),
-            ["a", "b"]
-        );
-        assert!(
-            Follower::last(path.clone(), 0)
-                .unwrap()
-                .lines()
-                .unwrap()
-                .is_empty()
-        );
+        assert_eq!(Follower::last(path.clone(), 10).unwrap().lines().unwrap(), ["a", "b"]);
+        assert!(Follower::last(path.clone(), 0).unwrap().lines().unwrap().is_empty());
         fs::remove_file(&path).unwrap();
     }
 
@@ -154,10 +123,7 @@ mod tests {
         fs::write(layout.log("nats"), "short\n").unwrap();
         rotate(&layout);
         assert_eq!(fs::metadata(layout.log("web")).unwrap().len(), 0);
-        assert_eq!(
-            fs::metadata(dir.join("logs/web.log.1")).unwrap().len(),
-            LONGEST + 1
-        );
+        assert_eq!(fs::metadata(dir.join("logs/web.log.1")).unwrap().len(), LONGEST + 1);
         assert_eq!(fs::read_to_string(layout.log("nats")).unwrap(), "short\n");
         fs::remove_dir_all(&dir).unwrap();
     }

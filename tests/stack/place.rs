@@ -18,22 +18,14 @@ pub fn root() -> PathBuf {
 pub fn release_dir() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
     let dir = program.parent().unwrap_or(Path::new("/"));
-    let dir = if dir.ends_with("deps") {
-        dir.parent().unwrap_or(dir)
-    } else {
-        dir
-    };
+    let dir = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
     Ok(dir.to_path_buf())
 }
 
 /// The cache shared by all stacks of this user: `$HEARTH_CACHE`, `$XDG_CACHE_HOME/hearth`
 /// or `~/.cache/hearth`.
 pub fn cache_dir() -> PathBuf {
-    cache_dir_from(|name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    })
+    cache_dir_from(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
 }
 
 fn cache_dir_from(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
@@ -56,9 +48,7 @@ impl Layout {
     /// When the current directory cannot be told.
     pub fn new(dir: &Path) -> io::Result<Self> {
         let dir = std::path::absolute(dir)?;
-        Ok(Self {
-            dir: fs::canonicalize(&dir).unwrap_or(dir),
-        })
+        Ok(Self { dir: fs::canonicalize(&dir).unwrap_or(dir) })
     }
 
     /// Makes every directory of the stack and checks that it can be written.
@@ -140,17 +130,10 @@ mod tests {
     #[test]
     fn the_cache_is_where_the_user_says_first() {
         assert_eq!(
-            with(&[
-                ("HEARTH_CACHE", "/a"),
-                ("XDG_CACHE_HOME", "/b"),
-                ("HOME", "/c")
-            ]),
+            with(&[("HEARTH_CACHE", "/a"), ("XDG_CACHE_HOME", "/b"), ("HOME", "/c")]),
             Path::new("/a")
         );
-        assert_eq!(
-            with(&[("XDG_CACHE_HOME", "/b"), ("HOME", "/c")]),
-            Path::new("/b/hearth")
-        );
+        assert_eq!(with(&[("XDG_CACHE_HOME", "/b"), ("HOME", "/c")]), Path::new("/b/hearth"));
         assert_eq!(with(&[("HOME", "/c")]), Path::new("/c/.cache/hearth"));
     }
 

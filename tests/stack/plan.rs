@@ -36,12 +36,8 @@ pub struct Plan {
 /// The servers, which everything else needs.
 pub const SERVERS: [&str; 3] = ["nats", "minio", "offsite"];
 /// The order in which a stack is stopped; the names of one row stop together.
-pub const STOP_ORDER: [&[&str]; 4] = [
-    &["web"],
-    &["worker"],
-    &["litestream"],
-    &["minio", "offsite", "nats"],
-];
+pub const STOP_ORDER: [&[&str]; 4] =
+    [&["web"], &["worker"], &["litestream"], &["minio", "offsite", "nats"]];
 
 impl Plan {
     /// Takes ports and puts the processes together. `web_port` 0 takes any free one.
@@ -54,9 +50,7 @@ impl Plan {
         secrets: Secrets,
         web_port: u16,
     ) -> io::Result<Self> {
-        let mut ports = (0..9)
-            .map(|_| Port::take())
-            .collect::<io::Result<Vec<Port>>>()?;
+        let mut ports = (0..9).map(|_| Port::take()).collect::<io::Result<Vec<Port>>>()?;
         let addresses = addresses(&ports, web_port);
         if web_port != 0 {
             ports.remove(0);
@@ -64,25 +58,12 @@ impl Plan {
         let mut variables =
             environment::compose(&layout, &addresses, &secrets, environment::caller);
         variables.insert("PATH".into(), path_with(servers)?);
-        let make = Make {
-            layout: &layout,
-            addresses: &addresses,
-            variables: &variables,
-        };
+        let make = Make { layout: &layout, addresses: &addresses, variables: &variables };
         let mut specs = make.servers(servers, &secrets);
         specs.extend(make.site(servers)?);
         let prepare = make.binary("prepare", "cron", &["prepare"], None)?;
         let web = addresses.web;
-        Ok(Self {
-            layout,
-            secrets,
-            variables,
-            specs,
-            prepare,
-            web,
-            addresses,
-            _ports: ports,
-        })
+        Ok(Self { layout, secrets, variables, specs, prepare, web, addresses, _ports: ports })
     }
 
     /// The record that tells others how to reach the stack.
@@ -102,11 +83,7 @@ impl Plan {
                 cron: address(self.addresses.cron_ops),
             },
             nats_url: format!("nats://{}", self.addresses.nats),
-            s3: store(
-                self.addresses.minio,
-                environment::ACCESS_KEY,
-                &self.secrets.minio,
-            ),
+            s3: store(self.addresses.minio, environment::ACCESS_KEY, &self.secrets.minio),
             offsite: store(
                 self.addresses.offsite,
                 environment::OFFSITE_ACCESS_KEY,
@@ -123,11 +100,7 @@ impl Plan {
 
 fn addresses(ports: &[Port], web_port: u16) -> Addresses {
     Addresses {
-        web: if web_port == 0 {
-            ports[0].address()
-        } else {
-            local(web_port)
-        },
+        web: if web_port == 0 { ports[0].address() } else { local(web_port) },
         web_ops: ports[1].address(),
         worker_ops: ports[2].address(),
         cron_ops: ports[3].address(),
@@ -170,20 +143,11 @@ impl Make<'_> {
     fn site(&self, servers: &Servers) -> io::Result<[Spec; 3]> {
         let config = place::root().join("litestream.yml").display().to_string();
         let litestream = ["replicate", "-config", &config];
-        let mut cron = self.binary(
-            "litestream",
-            "cron",
-            &litestream,
-            Some(self.addresses.cron_ops),
-        )?;
+        let mut cron =
+            self.binary("litestream", "cron", &litestream, Some(self.addresses.cron_ops))?;
         cron.program.clone_from(&servers.litestream);
         cron.grace = Duration::from_secs(60);
-        let worker = self.binary(
-            "worker",
-            "worker",
-            &["run"],
-            Some(self.addresses.worker_ops),
-        )?;
+        let worker = self.binary("worker", "worker", &["run"], Some(self.addresses.worker_ops))?;
         let web = self.binary("web", "web", &["serve"], Some(self.addresses.web_ops))?;
         Ok([cron, worker, web])
     }
@@ -205,10 +169,7 @@ impl Make<'_> {
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             variables,
             log: self.layout.log(name),
-            ready_at: ops.map(|address| ReadyAt {
-                address,
-                path: "/readyz".into(),
-            }),
+            ready_at: ops.map(|address| ReadyAt { address, path: "/readyz".into() }),
             grace: Duration::from_secs(30),
         }))
     }
@@ -216,8 +177,7 @@ impl Make<'_> {
     fn marked(&self, mut spec: Spec) -> Spec {
         let stack = self.layout.dir().display().to_string();
         spec.variables.insert(environment::STACK_MARK.into(), stack);
-        spec.variables
-            .insert(environment::PROCESS_MARK.into(), spec.name.into());
+        spec.variables.insert(environment::PROCESS_MARK.into(), spec.name.into());
         spec
     }
 }

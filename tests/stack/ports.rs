@@ -63,34 +63,22 @@ pub fn holder(port: u16) -> Option<String> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let inode = tables.iter().find_map(|table| {
         let text = fs::read_to_string(table).ok()?;
-        text.lines()
-            .find_map(|line| listening_inode(line, port))
-            .map(str::to_owned)
+        text.lines().find_map(|line| listening_inode(line, port)).map(str::to_owned)
     })?;
     let socket = format!("socket:[{inode}]");
-    let pid = procfs::pids()
-        .into_iter()
-        .find(|pid| procfs::holds_file(*pid, &socket))?;
-    Some(format!(
-        "{} (pid {pid})",
-        procfs::name(pid).unwrap_or_default()
-    ))
+    let pid = procfs::pids().into_iter().find(|pid| procfs::holds_file(*pid, &socket))?;
+    Some(format!("{} (pid {pid})", procfs::name(pid).unwrap_or_default()))
 }
 
 fn take_exactly(dir: &Path, number: u16) -> Option<Port> {
     let lock = File::create(dir.join(number.to_string())).ok()?;
     lock.try_lock().ok()?;
-    is_free(number).then_some(Port {
-        number,
-        _lock: lock,
-    })
+    is_free(number).then_some(Port { number, _lock: lock })
 }
 
 fn scatter() -> u32 {
     static CALLS: AtomicU32 = AtomicU32::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.subsec_nanos());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     (now ^ std::process::id().rotate_left(16)).wrapping_add(call.wrapping_mul(2_654_435_761))
 }
@@ -123,10 +111,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert!(!is_free(port));
         let holder = holder(port).unwrap();
-        assert!(
-            holder.ends_with(&format!("(pid {})", std::process::id())),
-            "{holder}"
-        );
+        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
     }
 
     #[test]

@@ -50,25 +50,14 @@ impl Spec {
     /// # Errors
     /// When the program or its log cannot be opened.
     pub fn start(&self) -> io::Result<Process> {
-        let log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.log)?;
+        let log = OpenOptions::new().append(true).create(true).open(&self.log)?;
         let log_from = log.metadata()?.len();
         let mut command = Command::new(&self.program);
         environment::apply(&mut command, &self.variables);
         command.args(&self.arguments).process_group(0);
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn()?;
-        Ok(Process {
-            child,
-            since: Instant::now(),
-            log: self.log.clone(),
-            log_from,
-        })
+        Ok(Process { child, since: Instant::now(), log: self.log.clone(), log_from })
     }
 
     /// Whether the process says that it is ready; without a place to ask it always is.

@@ -22,10 +22,7 @@ pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The facts of one process; none when it is gone.
@@ -65,12 +62,7 @@ fn living(wanted: impl Fn(Stat) -> bool) -> Vec<u32> {
 
 /// The name of the program (its first 15 characters).
 pub fn name(pid: u32) -> Option<String> {
-    Some(
-        fs::read_to_string(format!("/proc/{pid}/comm"))
-            .ok()?
-            .trim_end()
-            .to_owned(),
-    )
+    Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
 }
 
 /// Resident memory in bytes.
@@ -134,15 +126,7 @@ mod tests {
     fn a_name_with_spaces_and_brackets_does_not_confuse() {
         let text = "42 (a ) b) S 7 40 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 1";
         let stat = parse_stat(text).unwrap();
-        assert_eq!(
-            stat,
-            Stat {
-                state: 'S',
-                parent: 7,
-                group: 40,
-                started: 12345
-            }
-        );
+        assert_eq!(stat, Stat { state: 'S', parent: 7, group: 40, started: 12345 });
     }
 
     #[test]

@@ -55,11 +55,7 @@ pub struct Task {
 impl Progress {
     /// Live on a terminal, plain elsewhere.
     pub fn new() -> Self {
-        Self::with(if io::stderr().is_terminal() {
-            Style::Live
-        } else {
-            Style::Plain
-        })
+        Self::with(if io::stderr().is_terminal() { Style::Live } else { Style::Plain })
     }
 
     /// Shows nothing, for tests.
@@ -68,16 +64,8 @@ impl Progress {
     }
 
     fn with(style: Style) -> Self {
-        let board = Board {
-            rows: Vec::new(),
-            settled: 0,
-            drawn: 0,
-            drawn_at: None,
-        };
-        Self {
-            style,
-            board: Arc::new(Mutex::new(board)),
-        }
+        let board = Board { rows: Vec::new(), settled: 0, drawn: 0, drawn_at: None };
+        Self { style, board: Arc::new(Mutex::new(board)) }
     }
 
     /// Begins a line.
@@ -94,10 +82,7 @@ impl Progress {
             board.rows.push(row);
             board.settled + board.rows.len() - 1
         });
-        Task {
-            progress: self.clone(),
-            row,
-        }
+        Task { progress: self.clone(), row }
     }
 
     /// Leaves what is shown as it is; later lines begin below it.
@@ -204,11 +189,7 @@ impl Board {
 }
 
 fn frame(rows: &[Row], drawn: usize, columns: usize) -> String {
-    let up = if drawn > 0 {
-        format!("\x1b[{drawn}A")
-    } else {
-        String::new()
-    };
+    let up = if drawn > 0 { format!("\x1b[{drawn}A") } else { String::new() };
     rows.iter().fold(up, |mut text, row| {
         let (colour, mark) = match row.mark {
             Mark::Working => ("36", "…"),
@@ -240,15 +221,8 @@ fn columns() -> usize {
 
 /// The time of day in UTC, as `12:34:56`.
 pub fn clock() -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
-    format!(
-        "{:02}:{:02}:{:02}",
-        now / 3600 % 24,
-        now / 60 % 60,
-        now % 60
-    )
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    format!("{:02}:{:02}:{:02}", now / 3600 % 24, now / 60 % 60, now % 60)
 }
 
 /// A duration as people say it: `0.4 s`, `12.3 s`, `3 min 20 s`.
@@ -278,10 +252,7 @@ mod tests {
         let task = progress.task("minio");
         task.done("ready");
         let text = progress.change(|board| frame(&board.rows, 1, 80));
-        assert_eq!(
-            text,
-            "\x1b[1A\r\x1b[2K \x1b[32m✓\x1b[0m minio        ready\n"
-        );
+        assert_eq!(text, "\x1b[1A\r\x1b[2K \x1b[32m✓\x1b[0m minio        ready\n");
     }
 
     #[test]

@@ -94,10 +94,7 @@ impl Pids {
 
     /// The pid of the process with this name.
     pub fn get(&self, name: &str) -> Option<u32> {
-        self.named()
-            .into_iter()
-            .find(|(other, _)| *other == name)?
-            .1
+        self.named().into_iter().find(|(other, _)| *other == name)?.1
     }
 }
 
@@ -151,11 +148,7 @@ impl Secrets {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn mint() -> io::Result<Self> {
-        Ok(Self {
-            minio: random()?,
-            offsite: random()?,
-            admin_token: None,
-        })
+        Ok(Self { minio: random()?, offsite: random()?, admin_token: None })
     }
 }
 
@@ -176,12 +169,8 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
 /// When the directory cannot be written.
 pub fn write<T: Serialize>(path: &Path, record: &T) -> io::Result<()> {
     let next = path.with_extension(format!("next-{}", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&next)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
     let text = serde_json::to_string_pretty(record)?;
     file.write_all(format!("{text}\n").as_bytes())?;
     fs::rename(&next, path)
@@ -199,10 +188,7 @@ mod tests {
         let secrets = Secrets::mint().unwrap();
         write(&path, &secrets).unwrap();
         assert_eq!(read::<Secrets>(&path), Some(secrets));
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "{").unwrap();
         assert_eq!(read::<Secrets>(&path), None);
         fs::remove_file(&path).unwrap();
@@ -210,13 +196,7 @@ mod tests {
 
     #[test]
     fn pids_are_found_by_name() {
-        let pids = Pids {
-            cron: Some(7),
-            ..Pids::default()
-        };
-        assert_eq!(
-            (pids.get("cron"), pids.get("web"), pids.get("x")),
-            (Some(7), None, None)
-        );
+        let pids = Pids { cron: Some(7), ..Pids::default() };
+        assert_eq!((pids.get("cron"), pids.get("web"), pids.get("x")), (Some(7), None, None));
     }
 }

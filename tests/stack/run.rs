@@ -122,11 +122,7 @@ pub struct Options {
 /// # Errors
 /// When the directory cannot be written or belongs to a running stack, or the port is in use.
 pub fn check(layout: &Layout, port: u16) -> Result<(), RunError> {
-    let file = |(path, source)| RunError::File {
-        operation: "writing",
-        path,
-        source,
-    };
+    let file = |(path, source)| RunError::File { operation: "writing", path, source };
     layout.create().map_err(file)?;
     drop(lock(layout)?);
     if port == 0 || ports::is_free(port) || !leftovers::find(layout).is_empty() {
@@ -149,12 +145,7 @@ pub fn run(options: Options, ready: impl FnOnce(&SiteJson)) -> Result<(), RunErr
     let _lock = lock(&options.layout)?;
     clean_up(&options)?;
     let secrets = secrets(&options.layout)?;
-    let Options {
-        layout,
-        servers,
-        port,
-        progress,
-    } = options;
+    let Options { layout, servers, port, progress } = options;
     let plan = Plan::new(layout, &servers, secrets, port).map_err(RunError::Plan)?;
     let (events, inbox) = mpsc::channel();
     listen(events.clone()).map_err(RunError::Plan)?;
@@ -164,18 +155,8 @@ pub fn run(options: Options, ready: impl FnOnce(&SiteJson)) -> Result<(), RunErr
         ..State::default()
     };
     let supervisor = Supervisor::default();
-    let mut stack = Running {
-        plan,
-        supervisor,
-        state,
-        site: None,
-        inbox,
-        progress,
-        cron: None,
-    };
-    let result = stack
-        .start()
-        .and_then(|link| stack.hold(link, events, ready));
+    let mut stack = Running { plan, supervisor, state, site: None, inbox, progress, cron: None };
+    let result = stack.start().and_then(|link| stack.hold(link, events, ready));
     stack.stop();
     result
 }
@@ -183,21 +164,13 @@ pub fn run(options: Options, ready: impl FnOnce(&SiteJson)) -> Result<(), RunErr
 fn lock(layout: &Layout) -> Result<File, RunError> {
     let path = layout.lock();
     let file = File::options().create(true).append(true).open(&path);
-    let file = file.map_err(|source| RunError::File {
-        operation: "opening",
-        path,
-        source,
-    })?;
+    let file = file.map_err(|source| RunError::File { operation: "opening", path, source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => {
             let state: State = records::read(&layout.state_json()).unwrap_or_default();
             let dir = layout.dir().to_path_buf();
-            Err(RunError::Running {
-                dir,
-                pid: state.supervisor,
-                url: state.url,
-            })
+            Err(RunError::Running { dir, pid: state.supervisor, url: state.url })
         }
     }
 }
@@ -206,9 +179,7 @@ fn clean_up(options: &Options) -> Result<(), RunError> {
     let stopped = leftovers::stop(&options.layout);
     if !stopped.is_empty() {
         let names = stopped.join(", ");
-        options.progress.note(&format!(
-            "stopped what a killed ./site up had left: {names}"
-        ));
+        options.progress.note(&format!("stopped what a killed ./site up had left: {names}"));
     }
     if options.port != 0 && !ports::is_free(options.port) {
         return Err(port_in_use(options.port));
@@ -243,11 +214,7 @@ fn listen(events: Sender<Event>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
     thread::spawn(move || {
         for signal in signals.forever() {
-            let event = if signal == SIGCHLD {
-                Event::Child
-            } else {
-                Event::Stop
-            };
+            let event = if signal == SIGCHLD { Event::Child } else { Event::Stop };
             if events.send(event).is_err() {
                 return;
             }
@@ -270,12 +237,8 @@ impl Running {
     fn start(&mut self) -> Result<String, RunError> {
         save(self.plan.layout.env_json(), &self.plan.variables)?;
         self.publish()?;
-        let (first, rest): (Vec<Spec>, Vec<Spec>) = self
-            .plan
-            .specs
-            .clone()
-            .into_iter()
-            .partition(|spec| SERVERS.contains(&spec.name));
+        let (first, rest): (Vec<Spec>, Vec<Spec>) =
+            self.plan.specs.clone().into_iter().partition(|spec| SERVERS.contains(&spec.name));
         self.launch(first)?;
         self.prepare()?;
         self.launch(rest)?;
@@ -287,9 +250,7 @@ impl Running {
         for spec in specs {
             let task = self.progress.task(spec.name);
             task.say("starting");
-            self.supervisor
-                .start(spec.clone())
-                .map_err(|source| start_error(&spec, source))?;
+            self.supervisor.start(spec.clone()).map_err(|source| start_error(&spec, source))?;
             waiting.push((spec, task));
         }
         self.publish()?;
@@ -321,12 +282,7 @@ impl Running {
 
     fn failed(&self, name: &'static str, what: String) -> RunError {
         let lines = self.supervisor.last_lines(name, LINES);
-        RunError::Failed {
-            name,
-            what,
-            log: self.plan.layout.log(name),
-            lines,
-        }
+        RunError::Failed { name, what, log: self.plan.layout.log(name), lines }
     }
 
     fn prepare(&mut self) -> Result<(), RunError> {
@@ -338,10 +294,7 @@ impl Running {
         let what = loop {
             match process.ended() {
                 Some(status) if status.success() => {
-                    task.done(&format!(
-                        "databases, buckets and streams in {}",
-                        since(began)
-                    ));
+                    task.done(&format!("databases, buckets and streams in {}", since(began)));
                     return Ok(());
                 }
                 Some(status) => break describe(status),
@@ -356,12 +309,7 @@ impl Running {
         task.failed(&what);
         process.kill();
         let lines = process.last_lines(LINES);
-        Err(RunError::Failed {
-            name: spec.name,
-            what,
-            log: spec.log,
-            lines,
-        })
+        Err(RunError::Failed { name: spec.name, what, log: spec.log, lines })
     }
 
     /// Finds the admin's token and a sign-in link.
@@ -402,11 +350,7 @@ impl Running {
         });
         let mut rotated = Instant::now();
         loop {
-            let idle = if self.cron.is_none() {
-                LOOK_AGAIN * 5
-            } else {
-                self.supervisor.idle()
-            };
+            let idle = if self.cron.is_none() { LOOK_AGAIN * 5 } else { self.supervisor.idle() };
             match self.inbox.recv_timeout(idle) {
                 Ok(Event::Stop) => return Ok(()),
                 Ok(Event::Link(link)) => self.set_link(link),
@@ -424,10 +368,7 @@ impl Running {
         for line in self.supervisor.tend() {
             self.progress.note(&line);
         }
-        self.cron = self
-            .cron
-            .filter(|pid| self.is_cron(*pid))
-            .or_else(|| self.find_cron());
+        self.cron = self.cron.filter(|pid| self.is_cron(*pid)).or_else(|| self.find_cron());
         self.publish_or_tell();
     }
 
@@ -447,9 +388,7 @@ impl Running {
 
     fn find_cron(&self) -> Option<u32> {
         let children = procfs::children(self.supervisor.pid("litestream")?);
-        children
-            .into_iter()
-            .find(|pid| procfs::name(*pid).as_deref() == Some("cron"))
+        children.into_iter().find(|pid| procfs::name(*pid).as_deref() == Some("cron"))
     }
 
     fn pids(&self) -> Pids {
@@ -466,9 +405,7 @@ impl Running {
 
     fn publish_or_tell(&mut self) {
         if let Err(error) = self.publish() {
-            let cause = error
-                .source()
-                .map_or_else(String::new, |cause| format!(": {cause}"));
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             self.progress.note(&format!("{error}{cause}"));
         }
     }
@@ -503,21 +440,14 @@ impl Running {
     fn stop(&mut self) {
         let task = self.progress.task("stopping");
         let began = Instant::now();
-        let Self {
-            supervisor, inbox, ..
-        } = self;
+        let Self { supervisor, inbox, .. } = self;
         for names in STOP_ORDER {
-            let running: Vec<&str> = names
-                .iter()
-                .copied()
-                .filter(|name| supervisor.pid(name).is_some())
-                .collect();
+            let running: Vec<&str> =
+                names.iter().copied().filter(|name| supervisor.pid(name).is_some()).collect();
             if !running.is_empty() {
                 task.say(&running.join(", "));
             }
-            supervisor.stop(names, |pause| {
-                matches!(inbox.recv_timeout(pause), Ok(Event::Stop))
-            });
+            supervisor.stop(names, |pause| matches!(inbox.recv_timeout(pause), Ok(Event::Stop)));
         }
         task.done(&format!("all stopped in {}", since(began)));
         for path in [self.plan.layout.site_json(), self.plan.layout.state_json()] {
@@ -539,11 +469,7 @@ fn became_ready(spec: &Spec, task: &Task, began: Instant) -> bool {
 }
 
 fn start_error(spec: &Spec, source: io::Error) -> RunError {
-    RunError::Start {
-        name: spec.name,
-        program: spec.program.clone(),
-        source,
-    }
+    RunError::Start { name: spec.name, program: spec.program.clone(), source }
 }
 
 fn since(began: Instant) -> String {

@@ -24,17 +24,10 @@ pub fn nats(program: &Path, layout: &Layout, client: SocketAddr, monitor: Socket
     Spec {
         name: "nats",
         program: program.to_owned(),
-        arguments: arguments
-            .as_flattened()
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect(),
+        arguments: arguments.as_flattened().iter().map(|word| (*word).to_owned()).collect(),
         variables: Variables::new(),
         log: layout.log("nats"),
-        ready_at: Some(ReadyAt {
-            address: monitor,
-            path: "/healthz".into(),
-        }),
+        ready_at: Some(ReadyAt { address: monitor, path: "/healthz".into() }),
         grace: GRACE,
     }
 }
@@ -63,10 +56,7 @@ pub fn minio(
         arguments: arguments.map(str::to_owned).to_vec(),
         variables: variables.into_iter().map(owned).collect(),
         log: layout.log(name),
-        ready_at: Some(ReadyAt {
-            address,
-            path: "/minio/health/live".into(),
-        }),
+        ready_at: Some(ReadyAt { address, path: "/minio/health/live".into() }),
         grace: GRACE,
     }
 }

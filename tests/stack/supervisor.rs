@@ -56,13 +56,7 @@ impl Supervisor {
     pub fn start(&mut self, spec: Spec) -> io::Result<()> {
         let run = Run::Running(spec.start()?);
         let backoff = Backoff::default();
-        self.slots.push(Slot {
-            spec,
-            restarts: 0,
-            last_end: None,
-            backoff,
-            run,
-        });
+        self.slots.push(Slot { spec, restarts: 0, last_end: None, backoff, run });
         Ok(())
     }
 
@@ -107,27 +101,16 @@ impl Supervisor {
     /// How long nothing needs to be looked at, unless a process dies.
     pub fn idle(&self) -> Duration {
         let waiting = |slot: &Slot| matches!(slot.run, Run::Waiting(_));
-        if self.slots.iter().any(waiting) {
-            LOOK_AGAIN
-        } else {
-            Duration::from_secs(1)
-        }
+        if self.slots.iter().any(waiting) { LOOK_AGAIN } else { Duration::from_secs(1) }
     }
 
     /// Stops the named processes together: asks, waits for the longest grace among them,
     /// then kills. `wait` pauses for at most the time it is given, and says whether to
     /// kill at once.
     pub fn stop(&mut self, names: &[&str], mut wait: impl FnMut(Duration) -> bool) {
-        let mut slots: Vec<&mut Slot> = self
-            .slots
-            .iter_mut()
-            .filter(|slot| names.contains(&slot.spec.name))
-            .collect();
-        let grace = slots
-            .iter()
-            .map(|slot| slot.spec.grace)
-            .max()
-            .unwrap_or_default();
+        let mut slots: Vec<&mut Slot> =
+            self.slots.iter_mut().filter(|slot| names.contains(&slot.spec.name)).collect();
+        let grace = slots.iter().map(|slot| slot.spec.grace).max().unwrap_or_default();
         let deadline = Instant::now() + grace;
         for slot in &mut slots {
             slot.terminate();
@@ -150,11 +133,8 @@ impl Slot {
                 let end = describe(process.ended()?);
                 let wait = self.backoff.after(process.since.elapsed());
                 let (group, now) = (process.pid(), Instant::now());
-                self.run = Run::Waiting(Waiting {
-                    group,
-                    start_at: now + wait,
-                    kill_at: now + ORPHANS,
-                });
+                self.run =
+                    Run::Waiting(Waiting { group, start_at: now + wait, kill_at: now + ORPHANS });
                 let told = format!("{} {end}; starts again in {wait:?}", self.spec.name);
                 self.last_end = Some(end);
                 Some(told)
@@ -187,10 +167,7 @@ impl Slot {
             }
             Err(error) => {
                 let wait = self.backoff.after(Duration::ZERO);
-                self.run = Run::Waiting(Waiting {
-                    start_at: now + wait,
-                    ..waiting
-                });
+                self.run = Run::Waiting(Waiting { start_at: now + wait, ..waiting });
                 Some(format!(
                     "{} cannot be started: {error}; tries again in {wait:?}",
                     self.spec.name
@@ -253,10 +230,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut told = Vec::new();
         while !done(supervisor) {
-            assert!(
-                Instant::now() < deadline,
-                "the condition did not come true: {told:?}"
-            );
+            assert!(Instant::now() < deadline, "the condition did not come true: {told:?}");
             told.extend(supervisor.tend());
             thread::sleep(Duration::from_millis(5));
         }
@@ -271,18 +245,12 @@ mod tests {
     #[test]
     fn a_process_killed_with_9_is_back_by_itself() {
         let mut supervisor = Supervisor::default();
-        supervisor
-            .start(shell("sleeper", "exec sleep 300"))
-            .unwrap();
+        supervisor.start(shell("sleeper", "exec sleep 300")).unwrap();
         let first = supervisor.pid("sleeper").unwrap();
         procfs::signal(first, Signal::KILL);
-        let told = tend_until(&mut supervisor, |all| {
-            all.pid("sleeper").is_some_and(|pid| pid != first)
-        });
-        assert_eq!(
-            told[0],
-            "sleeper was ended by signal 9; starts again in 100ms"
-        );
+        let told =
+            tend_until(&mut supervisor, |all| all.pid("sleeper").is_some_and(|pid| pid != first));
+        assert_eq!(told[0], "sleeper was ended by signal 9; starts again in 100ms");
         assert_eq!(supervisor.slots()[0].restarts, 1);
         supervisor.stop(&["sleeper"], pause);
         assert_eq!(supervisor.pid("sleeper"), None);
@@ -292,9 +260,7 @@ mod tests {
     #[test]
     fn a_child_of_the_dead_is_gone_before_the_next_start() {
         let mut supervisor = Supervisor::default();
-        supervisor
-            .start(shell("parent", "sleep 300 & echo up; wait"))
-            .unwrap();
+        supervisor.start(shell("parent", "sleep 300 & echo up; wait")).unwrap();
         tend_until(&mut supervisor, |all| all.last_lines("parent", 1) == "up");
         let first = supervisor.pid("parent").unwrap();
         let child = procfs::children(first)[0];
@@ -322,10 +288,7 @@ mod tests {
     fn a_second_request_to_stop_kills_at_once() {
         let mut supervisor = Supervisor::default();
         supervisor
-            .start(shell(
-                "deaf",
-                "trap '' TERM; echo up; while :; do sleep 1; done",
-            ))
+            .start(shell("deaf", "trap '' TERM; echo up; while :; do sleep 1; done"))
             .unwrap();
         tend_until(&mut supervisor, |all| all.last_lines("deaf", 1) == "up");
         let pid = supervisor.pid("deaf").unwrap();

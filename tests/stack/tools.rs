@@ -55,9 +55,7 @@ pub fn load() -> Result<Vec<Tool>, ToolsError> {
 /// As [`load`], and when no line pins it.
 pub fn named(binary: &str) -> Result<Tool, ToolsError> {
     let mut tools = load()?.into_iter();
-    tools
-        .find(|tool| tool.binary == binary)
-        .ok_or_else(|| ToolsError::Missing(binary.to_owned()))
+    tools.find(|tool| tool.binary == binary).ok_or_else(|| ToolsError::Missing(binary.to_owned()))
 }
 
 fn parse(text: &str) -> Result<Vec<Tool>, ToolsError> {
@@ -72,10 +70,7 @@ fn parse_line(line: &str) -> Result<Tool, String> {
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let [binary, version, sum, module, package]: [String; 5] =
         words.try_into().map_err(|words: Vec<String>| {
-            format!(
-                "has {} words; it takes: binary version sum module package",
-                words.len()
-            )
+            format!("has {} words; it takes: binary version sum module package", words.len())
         })?;
     if !version.starts_with('v') {
         return Err(format!("version '{version}' does not begin with v"));
@@ -86,13 +81,7 @@ fn parse_line(line: &str) -> Result<Tool, String> {
     if !package.starts_with(&module) {
         return Err(format!("package '{package}' is not in module '{module}'"));
     }
-    Ok(Tool {
-        binary,
-        module,
-        package,
-        version,
-        sum,
-    })
+    Ok(Tool { binary, module, package, version, sum })
 }
 
 #[cfg(test)]
@@ -134,17 +123,8 @@ mod tests {
             "# a\nls v1\n",
             "deploy/tools line 2: has 2 words; it takes: binary version sum module package",
         );
-        refused(
-            "ls 1 h1:a m m",
-            "deploy/tools line 1: version '1' does not begin with v",
-        );
-        refused(
-            "ls v1 a m m",
-            "deploy/tools line 1: sum 'a' does not begin with h1:",
-        );
-        refused(
-            "ls v1 h1:a m x",
-            "deploy/tools line 1: package 'x' is not in module 'm'",
-        );
+        refused("ls 1 h1:a m m", "deploy/tools line 1: version '1' does not begin with v");
+        refused("ls v1 a m m", "deploy/tools line 1: sum 'a' does not begin with h1:");
+        refused("ls v1 h1:a m x", "deploy/tools line 1: package 'x' is not in module 'm'");
     }
 }

@@ -29,11 +29,7 @@ pub struct Answer {
 impl Client {
     pub fn new(base: &str) -> Self {
         let http = Http::builder(TokioExecutor::new()).build_http();
-        Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
-            headers: Vec::new(),
-        }
+        Self { http, base: base.trim_end_matches('/').to_owned(), headers: Vec::new() }
     }
 
     /// The same client with one more header on each request.
@@ -60,9 +56,7 @@ impl Client {
         path: &str,
         content: Option<(&str, Bytes)>,
     ) -> Result<axum::http::Response<Incoming>, String> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -74,10 +68,7 @@ impl Client {
             None => Body::empty(),
         };
         let request = request.body(body).map_err(|error| error.to_string())?;
-        self.http
-            .request(request)
-            .await
-            .map_err(|error| format!("{error:?}"))
+        self.http.request(request).await.map_err(|error| format!("{error:?}"))
     }
 
     /// Sends a request and reads the answer whole.
@@ -88,28 +79,16 @@ impl Client {
         content: Option<(&str, Bytes)>,
     ) -> Result<Answer, String> {
         let (head, body) = self.try_send(method, path, content).await?.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?
-            .to_bytes();
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.try_ask(Method::GET, path, None)
-            .await
-            .expect("the site answers")
+        self.try_ask(Method::GET, path, None).await.expect("the site answers")
     }
 
     pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
-        self.try_json(Method::POST, path, body)
-            .await
-            .expect("the site answers")
+        self.try_json(Method::POST, path, body).await.expect("the site answers")
     }
 
     pub async fn try_json(
@@ -119,25 +98,19 @@ impl Client {
         body: &Value,
     ) -> Result<Answer, String> {
         let body = Bytes::from(body.to_string());
-        self.try_ask(method, path, Some(("application/json", body)))
-            .await
+        self.try_ask(method, path, Some(("application/json", body))).await
     }
 
     pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let content = Some(("application/x-www-form-urlencoded", Bytes::from(body)));
-        self.try_ask(Method::POST, path, content)
-            .await
-            .expect("the site answers")
+        self.try_ask(Method::POST, path, content).await.expect("the site answers")
     }
 
     /// Uploads a file as multipart `file`.
     pub async fn upload(&self, path: &str, name: &str, file: &[u8]) -> Answer {
-        self.try_upload(path, name, file)
-            .await
-            .expect("the site answers")
+        self.try_upload(path, name, file).await.expect("the site answers")
     }
 
     /// Uploads what may be refused before it was read; an error when the site
@@ -150,8 +123,7 @@ impl Client {
         let tail = format!("\r\n--{EDGE}--\r\n");
         let body = Bytes::from([head.as_bytes(), file, tail.as_bytes()].concat());
         let content_type = format!("multipart/form-data; boundary={EDGE}");
-        self.try_ask(Method::POST, path, Some((&content_type, body)))
-            .await
+        self.try_ask(Method::POST, path, Some((&content_type, body))).await
     }
 }
 
@@ -175,9 +147,6 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }

@@ -38,10 +38,7 @@ impl Site {
         let site = Self { dir };
         let port = free_port().to_string();
         let output = site.command(&["up", "--detach", "--no-build", "--port", &port], variables);
-        assert!(
-            output.status.success(),
-            "the site does not start: {output:?}"
-        );
+        assert!(output.status.success(), "the site does not start: {output:?}");
         site
     }
 
@@ -102,49 +99,42 @@ impl Site {
         Client::new(self.json()["ops"][name].as_str().expect("an ops address"))
     }
 
-    pub fn pid(&self, name: &str) -> u64 {
-        self.json()["pids"][name].as_u64().expect("a pid")
+    /// The pid of one of the site's processes; `None` while it is started anew.
+    pub fn pid(&self, name: &str) -> Option<u64> {
+        self.json()["pids"][name].as_u64()
+    }
+
+    /// Waits until `name` runs as another process than `before`.
+    pub async fn replaced(&self, name: &str, before: Option<u64>) {
+        until(&format!("new {name}"), Duration::from_secs(30), || async {
+            self.pid(name).filter(|pid| Some(*pid) != before)
+        })
+        .await;
     }
 
     /// Sends a signal, such as `-KILL`, to one of the site's processes.
     pub fn signal(&self, name: &str, signal: &str) {
-        let pid = self.pid(name).to_string();
-        let sent = Command::new("kill")
-            .args([signal, &pid])
-            .output()
-            .expect("kill runs");
-        assert!(
-            sent.status.success(),
-            "{name} ({pid}) cannot be signalled: {sent:?}"
-        );
+        let pid = self.pid(name).expect("a process that runs").to_string();
+        let sent = Command::new("kill").args([signal, &pid]).output().expect("kill runs");
+        assert!(sent.status.success(), "{name} ({pid}) cannot be signalled: {sent:?}");
     }
 
     /// Kills a process with -9 and waits until another one is ready for it.
     pub async fn kill_and_wait(&self, name: &str) {
         let before = self.pid(name);
         self.signal(name, "-KILL");
-        until(&format!("new {name}"), Duration::from_secs(30), || async {
-            (self.pid(name) != before).then_some(())
-        })
-        .await;
+        self.replaced(name, before).await;
         self.ready().await;
     }
 
     /// Waits until every binary says that it is ready.
     pub async fn ready(&self) {
         for name in ["web", "worker", "cron"] {
-            until(
-                &format!("ready {name}"),
-                Duration::from_secs(30),
-                || async {
-                    let path = "/readyz";
-                    let answer = self
-                        .ops(name)
-                        .try_ask(axum::http::Method::GET, path, None)
-                        .await;
-                    answer.ok().filter(|answer| answer.status == 200)
-                },
-            )
+            until(&format!("ready {name}"), Duration::from_secs(30), || async {
+                let path = "/readyz";
+                let answer = self.ops(name).try_ask(axum::http::Method::GET, path, None).await;
+                answer.ok().filter(|answer| answer.status == 200)
+            })
             .await;
         }
     }
@@ -156,10 +146,7 @@ impl Site {
             "slug": slug, "title": name, "markdown": "Some text.", "tags": ["test"],
             "status": "published",
         });
-        self.admin()
-            .post_json("/api/v1/posts", &post)
-            .await
-            .expect(201);
+        self.admin().post_json("/api/v1/posts", &post).await.expect(201);
         slug
     }
 }
@@ -171,10 +158,7 @@ impl Drop for Site {
             eprintln!("the logs of the site are in {}", self.dir.display());
             return;
         }
-        assert!(
-            output.status.success(),
-            "the site does not stop: {output:?}"
-        );
+        assert!(output.status.success(), "the site does not stop: {output:?}");
         std::fs::remove_dir_all(&self.dir).expect("the site's directory can be removed");
     }
 }
@@ -191,10 +175,7 @@ pub fn site_command() -> Command {
 pub fn binary(name: &str) -> PathBuf {
     let running = std::env::current_exe().expect("a running program has a path");
     let built = running.ancestors().skip(1).map(|folder| folder.join(name));
-    built
-        .into_iter()
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("{name} is not built"))
+    built.into_iter().find(|path| path.is_file()).unwrap_or_else(|| panic!("{name} is not built"))
 }
 
 fn free_port() -> u16 {

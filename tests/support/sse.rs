@@ -34,16 +34,11 @@ impl Events {
             Some(id) => client.with("last-event-id", id),
             None => client.clone(),
         };
-        let answer = client
-            .try_send(Method::GET, &format!("/events?{query}"), None)
-            .await;
+        let answer = client.try_send(Method::GET, &format!("/events?{query}"), None).await;
         let answer = answer.expect("the site answers");
         assert_eq!(answer.status(), 200, "{answer:?}");
-        let mut events = Self {
-            body: answer.into_body(),
-            buffer: BytesMut::new(),
-            last_id: String::new(),
-        };
+        let mut events =
+            Self { body: answer.into_body(), buffer: BytesMut::new(), last_id: String::new() };
         let hello = events.block().await.expect("the stream begins");
         events.note_id(&hello);
         events
@@ -53,9 +48,7 @@ impl Events {
     pub async fn next(&mut self) -> Event {
         let limit = Duration::from_secs(10);
         let event = tokio::time::timeout(limit, self.next_or_end()).await;
-        event
-            .expect("an event comes within 10 s")
-            .expect("the stream is open")
+        event.expect("an event comes within 10 s").expect("the stream is open")
     }
 
     /// The next event, or `None` when the stream ends.
@@ -63,18 +56,11 @@ impl Events {
         loop {
             let block = self.block().await?;
             self.note_id(&block);
-            let field = |name: &str| {
-                block
-                    .lines()
-                    .find_map(|line| line.strip_prefix(&format!("{name}: ")))
-            };
+            let field =
+                |name: &str| block.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
             if let (Some(topic), Some(data)) = (field("event"), field("data")) {
                 let data = serde_json::from_str(data).expect("data is JSON");
-                return Some(Event {
-                    id: self.last_id.clone(),
-                    topic: topic.to_owned(),
-                    data,
-                });
+                return Some(Event { id: self.last_id.clone(), topic: topic.to_owned(), data });
             }
         }
     }
@@ -93,8 +79,7 @@ impl Events {
                 return Some(String::from_utf8_lossy(&block).into_owned());
             }
             let frame = self.body.frame().await?.ok()?;
-            self.buffer
-                .extend_from_slice(&frame.into_data().unwrap_or_default());
+            self.buffer.extend_from_slice(&frame.into_data().unwrap_or_default());
         }
     }
 }

@@ -21,10 +21,7 @@ where
             if let Some(found) = look().await {
                 return found;
             }
-            assert!(
-                start.elapsed() < limit,
-                "{caller}: no {what} within {limit:?}"
-            );
+            assert!(start.elapsed() < limit, "{caller}: no {what} within {limit:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -30,11 +30,7 @@ pub async fn run(config: AdminConfig, command: Admin, as_json: bool) -> Result<S
             let site = config.site_url.as_str().trim_end_matches('/');
             let url = format!("{site}/signin/link/{secret}");
             let ends = Instant::now().plus(LINK_LIFE);
-            if as_json {
-                json!({"url": url, "expires_at": ends}).to_string()
-            } else {
-                url
-            }
+            if as_json { json!({"url": url, "expires_at": ends}).to_string() } else { url }
         }
         Admin::Token { name } => {
             users::add_token(&data, user.id, name.clone(), hash).await?;

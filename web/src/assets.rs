@@ -20,10 +20,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         state.update(name.as_bytes());
         state.update(bytes);
     }
-    state.finalize()[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    state.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 });
 
 /// Changes when any file does.
@@ -54,16 +51,9 @@ pub async fn favicon() -> Result<Response> {
 fn answer(name: &str, versioned: bool) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (_, bytes) = *found.ok_or(Error::NotFound("file"))?;
-    let cache = if versioned {
-        "public, max-age=31536000, immutable"
-    } else {
-        "public, no-cache"
-    };
+    let cache = if versioned { "public, max-age=31536000, immutable" } else { "public, no-cache" };
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(media_type(name)),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type(name))),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
         (header::ETAG, etag(bytes)),
     ];
@@ -89,10 +79,7 @@ mod tests {
     #[test]
     fn the_style_sheet_is_there_and_kept_for_ever_under_its_version() {
         let response = answer("app.css", true).unwrap();
-        assert_eq!(
-            response.headers()[header::CONTENT_TYPE],
-            "text/css; charset=utf-8"
-        );
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
         let cache = response.headers()[header::CACHE_CONTROL].to_str().unwrap();
         assert!(cache.contains("immutable"), "{cache}");
         assert!(answer("../Cargo.toml", false).is_err());

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "web",
     version,
-    after_help = "It is configured by the environment (SITE_URL, SITE_DATA_DIR, NATS_URL, S3_…); \
+    after_help = "Example: web serve\n\n\
+                  It is configured by the environment (SITE_URL, SITE_DATA_DIR, NATS_URL, S3_…); \
                   `./site exec web -- ARGS` runs it with that of the running site.\n\
                   Exit status: 0 done, 1 failed, 2 used wrongly."
 )]
@@ -28,7 +29,7 @@ pub enum Command {
                             `cron prepare` makes the databases that it needs.")]
     Serve,
     /// Let the admin in.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: web admin signin-link")]
     Admin(Admin),
 }
 

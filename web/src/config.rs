@@ -144,10 +144,7 @@ fn admin_email(env: &mut Env) -> String {
     let takes = "an e-mail address, such as me@example.com";
     let email: String = env.required("SITE_ADMIN_EMAIL", takes, String::new());
     if !email.is_empty() && !crate::validate::is_email(&email) {
-        env.mistake(
-            "SITE_ADMIN_EMAIL",
-            format!("got {email:?}; it takes {takes}"),
-        );
+        env.mistake("SITE_ADMIN_EMAIL", format!("got {email:?}; it takes {takes}"));
     }
     email
 }
@@ -158,20 +155,11 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let env = [
-            ("SITE_HTTP_ADDR", "8080"),
-            ("SITE_ADMIN_EMAIL", "me"),
-            ("SITE_URL", "x"),
-        ];
+        let env = [("SITE_HTTP_ADDR", "8080"), ("SITE_ADMIN_EMAIL", "me"), ("SITE_URL", "x")];
         let env = Env::new(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let text = Config::read(env).expect_err("mistakes").to_string();
-        for name in [
-            "SITE_HTTP_ADDR",
-            "SITE_ADMIN_EMAIL",
-            "SITE_URL",
-            "SITE_DATA_DIR",
-            "NATS_URL",
-        ] {
+        for name in ["SITE_HTTP_ADDR", "SITE_ADMIN_EMAIL", "SITE_URL", "SITE_DATA_DIR", "NATS_URL"]
+        {
             assert!(text.contains(name), "{name} is missing in {text}");
         }
     }

@@ -105,10 +105,7 @@ impl Error {
 
     /// One field that cannot be taken.
     pub fn field(field: &'static str, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError {
-            field,
-            detail: detail.into(),
-        }])
+        Self::Invalid(vec![FieldError { field, detail: detail.into() }])
     }
 
     /// The HTTP status.
@@ -208,18 +205,13 @@ pub fn causes(error: &dyn StdError) -> String {
 #[must_use]
 pub fn told(problem: &str) -> String {
     let mut letters = problem.chars();
-    let first = letters
-        .next()
-        .map(|c| c.to_uppercase().to_string())
-        .unwrap_or_default();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 fn sentence(fields: &[FieldError]) -> String {
-    let parts: Vec<String> = fields
-        .iter()
-        .map(|error| format!("{}: {}", error.field, error.detail))
-        .collect();
+    let parts: Vec<String> =
+        fields.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
     parts.join("; ")
 }
 
@@ -274,16 +266,8 @@ impl IntoResponse for Error {
             _ => {}
         }
         let detail = self.detail();
-        let errors = if let Self::Invalid(errors) = self {
-            errors
-        } else {
-            Vec::new()
-        };
-        response.extensions_mut().insert(Fault {
-            status,
-            detail,
-            errors,
-        });
+        let errors = if let Self::Invalid(errors) = self { errors } else { Vec::new() };
+        response.extensions_mut().insert(Fault { status, detail, errors });
         response
     }
 }
@@ -301,10 +285,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_told_in_whole_seconds_rounded_up() {
-        let response = Error::TooMany {
-            wait: Duration::from_millis(1200),
-        }
-        .into_response();
+        let response = Error::TooMany { wait: Duration::from_millis(1200) }.into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
     }

@@ -18,8 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let body = axum::Json::<T>::from_request(request, state).await;
-        body.map(|axum::Json(value)| Self(value))
-            .map_err(json_error)
+        body.map(|axum::Json(value)| Self(value)).map_err(json_error)
     }
 }
 
@@ -32,9 +31,7 @@ pub(crate) fn json_error(rejection: JsonRejection) -> Error {
         }
         JsonRejection::BytesRejection(bytes) => body_error(bytes.status(), &text),
         _ => {
-            let found = text
-                .split_once(": ")
-                .map_or(text.as_str(), |(_, found)| found);
+            let found = text.split_once(": ").map_or(text.as_str(), |(_, found)| found);
             Error::BadRequest(format!("the JSON is not what is taken here: {found}"))
         }
     }
@@ -48,8 +45,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let form = axum::Form::<T>::from_request(request, state).await;
-        form.map(|axum::Form(value)| Self(value))
-            .map_err(form_error)
+        form.map(|axum::Form(value)| Self(value)).map_err(form_error)
     }
 }
 
@@ -87,9 +83,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
                 error.body_text()
             ))
         };
-        query
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(bad)
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(bad)
     }
 }
 
@@ -101,8 +95,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(value)| Self(value))
-            .map_err(|_| Error::NotFound("page"))
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Error::NotFound("page"))
     }
 }
 
@@ -122,8 +115,6 @@ pub fn limit(asked: Option<usize>, usual: usize) -> Result<usize> {
     match asked {
         None => Ok(usual),
         Some(limit @ 1..=100) => Ok(limit),
-        Some(other) => Err(Error::bad_request(format!(
-            "limit takes 1 to 100; got {other}"
-        ))),
+        Some(other) => Err(Error::bad_request(format!("limit takes 1 to 100; got {other}"))),
     }
 }

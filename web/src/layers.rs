@@ -26,18 +26,9 @@ const CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
                    img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
                    frame-ancestors 'none'; form-action 'self'";
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CSP),
-    ),
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("strict-origin-when-cross-origin"),
-    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
     (
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -58,11 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Cause {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts
-            .extensions
-            .get()
-            .copied()
-            .unwrap_or_else(|| Self(Uuid::now_v7())))
+        Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(Uuid::now_v7())))
     }
 }
 
@@ -71,10 +58,7 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
     let id = Uuid::now_v7();
     request.extensions_mut().insert(Cause(id));
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = loggable(request.uri().path(), route.as_deref()).to_owned();
     let span = tracing::info_span!("request", cause = %id, %method, path);
     async {
@@ -85,9 +69,7 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         });
         let took = started.elapsed();
-        state
-            .metrics
-            .count(&method, route.as_deref(), response.status(), took);
+        state.metrics.count(&method, route.as_deref(), response.status(), took);
         let status = response.status().as_u16();
         if method == Method::GET || method == Method::HEAD {
             tracing::debug!(status, ?took, "answered");
@@ -104,9 +86,7 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
 
 /// The path as the log may hold it: a link that signs in is a secret.
 fn loggable<'a>(path: &'a str, route: Option<&'a str>) -> &'a str {
-    route
-        .filter(|route| route.contains("{token}"))
-        .unwrap_or(path)
+    route.filter(|route| route.contains("{token}")).unwrap_or(path)
 }
 
 /// Adds what tells browsers to be careful.
@@ -192,9 +172,7 @@ impl Asked {
     }
 
     fn id(&self) -> String {
-        self.cause
-            .map(|cause| cause.0.to_string())
-            .unwrap_or_default()
+        self.cause.map(|cause| cause.0.to_string()).unwrap_or_default()
     }
 
     /// A page of the admin's that was opened without being signed in.
@@ -222,11 +200,7 @@ fn fault_of(response: &Response) -> Option<Fault> {
         StatusCode::METHOD_NOT_ALLOWED => "This address takes other methods than this one.",
         _ => "The request cannot be answered.",
     };
-    Some(Fault {
-        status,
-        detail: detail.to_owned(),
-        errors: Vec::new(),
-    })
+    Some(Fault { status, detail: detail.to_owned(), errors: Vec::new() })
 }
 
 async fn show(state: &AppState, asked: Asked, bare: Response, fault: Fault) -> Response {
@@ -237,22 +211,13 @@ async fn show(state: &AppState, asked: Asked, bare: Response, fault: Fault) -> R
         return Redirect::to("/signin").into_response();
     } else {
         let viewer = auth::look_up(&asked.headers, state).await.ok().flatten();
-        page::fault(
-            state,
-            &asked.uri,
-            viewer.map(|viewer| viewer.user),
-            &fault,
-            asked.id(),
-        )
-        .await
+        page::fault(state, &asked.uri, viewer.map(|viewer| viewer.user), &fault, asked.id()).await
     };
     let (mut parts, _empty) = bare.into_parts();
     let (with, body) = shown.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.extend(with.headers);
-    parts
-        .headers
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     parts.status = status;
     Response::from_parts(parts, body)
 }
@@ -282,12 +247,7 @@ pub fn prefers_json(path: &str, headers: &HeaderMap) -> bool {
     if path.starts_with("/api/") || path == "/hits" || path == "/events" {
         return true;
     }
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    };
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     let accept = text(header::ACCEPT);
     let place = |kind: &str| accept.find(kind).unwrap_or(usize::MAX);
     let asks_json = place("application/json").min(place("application/problem+json"));
@@ -307,10 +267,7 @@ mod tests {
 
     #[test]
     fn a_browser_gets_pages_and_a_program_problem_details() {
-        assert!(!prefers_json(
-            "/x",
-            &accept("text/html,application/xhtml+xml,*/*;q=0.8")
-        ));
+        assert!(!prefers_json("/x", &accept("text/html,application/xhtml+xml,*/*;q=0.8")));
         assert!(!prefers_json("/x", &HeaderMap::new()));
         assert!(prefers_json("/x", &accept("application/json")));
         let sent =

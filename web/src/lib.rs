@@ -50,11 +50,7 @@ pub async fn serve(
     shutdown: Shutdown,
     drain: Shutdown,
 ) -> io::Result<()> {
-    let relay = tokio::spawn(relay::run(
-        state.data.clone(),
-        state.bus.clone(),
-        drain.clone(),
-    ));
+    let relay = tokio::spawn(relay::run(state.data.clone(), state.bus.clone(), drain.clone()));
     let ops = tokio::spawn(ops.0.serve(ops.1, drain.clone()));
     let router = router::router(state);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -75,7 +71,6 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, relay).await.is_err() {
         tracing::warn!("the outbox is left to the other processes");
     }
-    ops.await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))?;
+    ops.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
     served
 }

@@ -33,12 +33,7 @@ impl FromRequestParts<AppState> for Frame {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let cursor = state.hub.cursor();
         let MaybeAdmin(viewer) = MaybeAdmin::from_request_parts(parts, state).await?;
-        Ok(Self {
-            state: state.clone(),
-            cursor,
-            path: path_of(&parts.uri),
-            viewer,
-        })
+        Ok(Self { state: state.clone(), cursor, path: path_of(&parts.uri), viewer })
     }
 }
 
@@ -50,13 +45,7 @@ impl Frame {
     pub async fn layout(&self) -> Result<Layout> {
         let settings = settings::get(&self.state.data).await?;
         let viewer = self.viewer.as_ref();
-        Ok(layout(
-            &self.state,
-            settings,
-            self.cursor.clone(),
-            self.path.clone(),
-            viewer,
-        ))
+        Ok(layout(&self.state, settings, self.cursor.clone(), self.path.clone(), viewer))
     }
 
     /// The frame, filled, with a message.
@@ -64,10 +53,7 @@ impl Frame {
     /// # Errors
     /// As [`Frame::layout`].
     pub async fn layout_with(&self, notice: Option<Notice>) -> Result<Layout> {
-        Ok(Layout {
-            notice,
-            ..self.layout().await?
-        })
+        Ok(Layout { notice, ..self.layout().await? })
     }
 
     /// The hub's cursor at the start of the request.
@@ -84,8 +70,7 @@ impl Frame {
 }
 
 fn path_of(uri: &Uri) -> String {
-    uri.path_and_query()
-        .map_or_else(|| uri.path().to_owned(), ToString::to_string)
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
 }
 
 fn layout(
@@ -102,10 +87,7 @@ fn layout(
         path,
         assets_version: assets::version().to_owned(),
         cursor,
-        viewer: viewer.map(|user| Viewer {
-            email: user.email.clone(),
-            admin: true,
-        }),
+        viewer: viewer.map(|user| Viewer { email: user.email.clone(), admin: true }),
         notice: None,
     }
 }
@@ -120,10 +102,7 @@ pub fn public(page: &impl Template) -> Result<Response> {
     let mut response = Html(text).into_response();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag);
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("Cookie"));
     Ok(response)
 }
@@ -135,9 +114,7 @@ pub fn public(page: &impl Template) -> Result<Response> {
 pub fn private(page: &impl Template) -> Result<Response> {
     let mut response = Html(page.render()?).into_response();
     let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     Ok(response)
 }
 
@@ -150,10 +127,7 @@ pub fn document(page: &impl Template, media_type: &'static str) -> Result<Respon
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::ETAG, etag(text.as_bytes())),
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("public, no-cache"),
-        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
     ];
     Ok((headers, text).into_response())
 }
@@ -162,10 +136,7 @@ pub fn document(page: &impl Template, media_type: &'static str) -> Result<Respon
 #[must_use]
 pub fn etag(bytes: &[u8]) -> HeaderValue {
     let digest = Sha256::digest(bytes);
-    let hex: String = digest[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     HeaderValue::try_from(format!("W/\"{hex}\"")).expect("hexadecimal digits are plain text")
 }
 
@@ -179,13 +150,7 @@ pub async fn fault(
     request_id: String,
 ) -> Response {
     let settings = settings::get(&state.data).await.unwrap_or_default();
-    let layout = layout(
-        state,
-        settings,
-        String::new(),
-        path_of(uri),
-        viewer.as_ref(),
-    );
+    let layout = layout(state, settings, String::new(), path_of(uri), viewer.as_ref());
     let page = ErrorPage {
         layout,
         status: fault.status.as_u16(),

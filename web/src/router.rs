@@ -25,10 +25,7 @@ fn pages() -> Vec<Route> {
     vec![
         ("/", get(blog::home)),
         ("/posts/{slug}", get(blog::post)),
-        (
-            "/posts/{slug}/comments",
-            post(comments::send).layer(limit(comments::BODY_MAX)),
-        ),
+        ("/posts/{slug}/comments", post(comments::send).layer(limit(comments::BODY_MAX))),
         ("/tags/{tag}", get(blog::tag)),
         ("/search", get(search::search)),
         ("/feed.atom", get(feed::feed)),
@@ -41,10 +38,7 @@ fn pages() -> Vec<Route> {
         ("/hits", post(hits::route::hit)),
         ("/signin", get(signin::form).post(signin::ask)),
         ("/signin/code", get(signin::code_form).post(signin::enter)),
-        (
-            "/signin/link/{token}",
-            get(signin::follow).head(signin::peek),
-        ),
+        ("/signin/link/{token}", get(signin::follow).head(signin::peek)),
         ("/signout", post(account::sign_out)),
         ("/account", get(account::page)),
         ("/account/sessions/{id}/revoke", post(account::revoke)),
@@ -57,37 +51,19 @@ fn admin_pages() -> Vec<Route> {
     vec![
         ("/admin", get(admin::dashboard::page)),
         ("/admin/posts", get(admin::posts::page)),
-        (
-            "/admin/posts/new",
-            get(admin::posts::new)
-                .post(admin::posts::create)
-                .layer(editor()),
-        ),
+        ("/admin/posts/new", get(admin::posts::new).post(admin::posts::create).layer(editor())),
         (
             "/admin/posts/{slug}/edit",
-            get(admin::posts::edit)
-                .post(admin::posts::update)
-                .layer(editor()),
+            get(admin::posts::edit).post(admin::posts::update).layer(editor()),
         ),
-        (
-            "/admin/posts/{slug}/delete",
-            get(admin::posts::confirm).post(admin::posts::delete),
-        ),
-        (
-            "/admin/preview",
-            post(admin::posts::preview).layer(editor()),
-        ),
+        ("/admin/posts/{slug}/delete", get(admin::posts::confirm).post(admin::posts::delete)),
+        ("/admin/preview", post(admin::posts::preview).layer(editor())),
         ("/admin/comments", get(admin::comments::page)),
-        (
-            "/admin/comments/{id}/approve",
-            post(admin::comments::approve),
-        ),
+        ("/admin/comments/{id}/approve", post(admin::comments::approve)),
         ("/admin/comments/{id}/reject", post(admin::comments::reject)),
         (
             "/admin/images",
-            get(admin::images::page)
-                .post(admin::images::create)
-                .layer(limit(upload::BODY_MAX)),
+            get(admin::images::page).post(admin::images::create).layer(limit(upload::BODY_MAX)),
         ),
         ("/admin/images/{id}", post(admin::images::set_alt)),
         ("/admin/jobs", get(admin::jobs::page)),
@@ -100,10 +76,7 @@ fn admin_pages() -> Vec<Route> {
         ("/admin/backups", get(admin::backups::page)),
         ("/admin/backups/{tier}/run", post(admin::backups::run)),
         ("/admin/alerts", get(admin::alerts::page)),
-        (
-            "/admin/settings",
-            get(admin::settings::page).post(admin::settings::save),
-        ),
+        ("/admin/settings", get(admin::settings::page).post(admin::settings::save)),
     ]
 }
 
@@ -115,39 +88,15 @@ fn api() -> Vec<(Method, &'static str, Answers)> {
         (Method::GET, "/posts", get(posts::list)),
         (Method::POST, "/posts", post(posts::create).layer(text())),
         (Method::GET, "/posts/{slug}", get(posts::get)),
-        (
-            Method::PATCH,
-            "/posts/{slug}",
-            patch(posts::update).layer(text()),
-        ),
+        (Method::PATCH, "/posts/{slug}", patch(posts::update).layer(text())),
         (Method::DELETE, "/posts/{slug}", delete(posts::delete)),
-        (
-            Method::GET,
-            "/posts/{slug}/comments",
-            get(comments::of_post),
-        ),
-        (
-            Method::POST,
-            "/posts/{slug}/comments",
-            post(comments::send).layer(comment),
-        ),
+        (Method::GET, "/posts/{slug}/comments", get(comments::of_post)),
+        (Method::POST, "/posts/{slug}/comments", post(comments::send).layer(comment)),
         (Method::GET, "/comments", get(comments::list)),
-        (
-            Method::POST,
-            "/comments/{id}/approve",
-            post(comments::approve),
-        ),
-        (
-            Method::POST,
-            "/comments/{id}/reject",
-            post(comments::reject),
-        ),
+        (Method::POST, "/comments/{id}/approve", post(comments::approve)),
+        (Method::POST, "/comments/{id}/reject", post(comments::reject)),
         (Method::GET, "/images", get(images::list)),
-        (
-            Method::POST,
-            "/images",
-            post(images::create).layer(limit(upload::BODY_MAX)),
-        ),
+        (Method::POST, "/images", post(images::create).layer(limit(upload::BODY_MAX))),
         (Method::GET, "/images/{id}", get(images::get)),
         (Method::GET, "/stats/totals", get(stats::totals)),
         (Method::GET, "/stats/pages", get(stats::pages)),
@@ -181,19 +130,10 @@ pub fn router(state: AppState) -> Router {
     router
         .fallback(async || error::Error::NotFound("page"))
         .layer(limit(SMALL))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            layers::same_site,
-        ))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::same_site))
         .layer(middleware::from_fn(layers::not_modified))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            layers::faults,
-        ))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            layers::security,
-        ))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::faults))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::security))
         .layer(middleware::from_fn_with_state(state.clone(), layers::trace))
         .with_state(state)
 }
@@ -211,11 +151,7 @@ mod tests {
         let document: Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
         let mut described = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
-            let methods = item
-                .as_object()
-                .unwrap()
-                .keys()
-                .filter(|key| *key != "parameters");
+            let methods = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
             let api = path.strip_prefix(API);
             described.extend(
                 methods.filter_map(|method| Some((method.to_uppercase(), api?.to_owned()))),

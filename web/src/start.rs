@@ -81,11 +81,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
 async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| Error::Listen {
-        variable,
-        address,
-        source,
-    })
+    bound.map_err(|source| Error::Listen { variable, address, source })
 }
 
 /// NATS may be away at the start; the site is served meanwhile.
@@ -114,16 +110,8 @@ fn checks(ops: &mut Ops, state: &AppState) {
     ops.check("s3", move || {
         let state = stores.clone();
         async move {
-            state
-                .public
-                .ready()
-                .await
-                .map_err(|error| error.to_string())?;
-            state
-                .private
-                .ready()
-                .await
-                .map_err(|error| error.to_string())
+            state.public.ready().await.map_err(|error| error.to_string())?;
+            state.private.ready().await.map_err(|error| error.to_string())
         }
     });
 }

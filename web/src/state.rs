@@ -79,18 +79,7 @@ impl AppState {
         let public = store.bucket(&config.store.public)?;
         let private = store.bucket(&config.store.private)?;
         let salts = Salts::new(ttl.clone());
-        let site = Site {
-            config,
-            data,
-            ttl,
-            bus,
-            public,
-            private,
-            hub,
-            packer,
-            salts,
-            metrics,
-        };
+        let site = Site { config, data, ttl, bus, public, private, hub, packer, salts, metrics };
         Ok(Self(Arc::new(site)))
     }
 }
@@ -106,11 +95,7 @@ impl Site {
         peer: &Peer,
     ) -> std::result::Result<String, db::Error> {
         let address = visitor::client_address(headers, *peer, &self.config.trusted_proxies);
-        Ok(visitor::visitor_hash(
-            &self.salts.today().await?,
-            address,
-            headers,
-        ))
+        Ok(visitor::visitor_hash(&self.salts.today().await?, address, headers))
     }
 
     /// What the visitor's limits and retry keys are counted by.

@@ -28,10 +28,7 @@ pub struct Checks(Vec<FieldError>);
 impl Checks {
     /// Notes `problem` of `field`.
     pub fn refuse(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.0.push(FieldError {
-            field,
-            detail: problem.into(),
-        });
+        self.0.push(FieldError { field, detail: problem.into() });
     }
 
     /// Notes that a text has fewer than `min` or more than `max` characters,
@@ -41,15 +38,9 @@ impl Checks {
         if length < min {
             self.refuse(field, "it is missing");
         } else if length > max {
-            self.refuse(
-                field,
-                format!("it has {length} characters; {max} at most are taken"),
-            );
+            self.refuse(field, format!("it has {length} characters; {max} at most are taken"));
         }
-        if value
-            .chars()
-            .any(|c| c.is_control() && !"\n\r\t".contains(c))
-        {
+        if value.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
             self.refuse(field, "it holds control characters");
         }
     }
@@ -91,11 +82,7 @@ impl Checks {
     /// # Errors
     /// When something was refused.
     pub fn finish(self) -> Result<()> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Invalid(self.0))
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
     }
 }
 
@@ -105,9 +92,7 @@ pub fn is_email(text: &str) -> bool {
     let Some((name, host)) = text.rsplit_once('@') else {
         return false;
     };
-    let plain = !text
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
     let words = host.split('.').all(|word| {
         let legal = word.chars().all(|c| c.is_alphanumeric() || c == '-');
         !word.is_empty() && legal && !word.starts_with('-') && !word.ends_with('-')
@@ -119,9 +104,7 @@ pub fn is_email(text: &str) -> bool {
 #[must_use]
 pub fn is_slug(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let words = text
-        .split('-')
-        .all(|word| !word.is_empty() && word.chars().all(legal));
+    let words = text.split('-').all(|word| !word.is_empty() && word.chars().all(legal));
     text.len() <= SLUG_MAX && words
 }
 
@@ -165,9 +148,7 @@ mod tests {
         for good in ["me@example.com", "a.b+c@x-y.example", "admin@localhost"] {
             assert!(is_email(good), "{good} was refused");
         }
-        for bad in [
-            "", "me", "@x.y", "a@", "a b@c.d", "a@b@c", "a@.b", "a@-b.c", "<a@b.c>",
-        ] {
+        for bad in ["", "me", "@x.y", "a@", "a b@c.d", "a@b@c", "a@.b", "a@-b.c", "<a@b.c>"] {
             assert!(!is_email(bad), "{bad:?} was taken");
         }
     }
@@ -177,17 +158,7 @@ mod tests {
         for good in ["a", "hello-world", "2026-11"] {
             assert!(is_slug(good), "{good} was refused");
         }
-        for bad in [
-            "",
-            "-a",
-            "a-",
-            "a--b",
-            "A",
-            "a/b",
-            "ä",
-            "a b",
-            &"a".repeat(101),
-        ] {
+        for bad in ["", "-a", "a-", "a--b", "A", "a/b", "ä", "a b", &"a".repeat(101)] {
             assert!(!is_slug(bad), "{bad:?} was taken");
         }
     }

@@ -62,11 +62,8 @@ pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[IpAddr]) -> Ip
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let bare = hop.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse().ok();
-    let address = address.or_else(|| {
-        hop.parse::<SocketAddr>()
-            .ok()
-            .map(|with_port| with_port.ip())
-    });
+    let address =
+        address.or_else(|| hop.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
     address.map(|address| address.to_canonical())
 }
 
@@ -80,10 +77,7 @@ impl Salts {
     /// Salts from `ttl.db`.
     #[must_use]
     pub fn new(ttl: Ttl) -> Self {
-        Self {
-            ttl,
-            today: Mutex::default(),
-        }
+        Self { ttl, today: Mutex::default() }
     }
 
     /// The salt of this day.
@@ -96,9 +90,7 @@ impl Salts {
         if let Some(salt) = self.known(day) {
             return Ok(salt);
         }
-        let salt: Arc<[u8]> = ttl::salt(&self.ttl, now, shared::signin::random())
-            .await?
-            .into();
+        let salt: Arc<[u8]> = ttl::salt(&self.ttl, now, shared::signin::random()).await?.into();
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         *today = Some((day, Arc::clone(&salt)));
         Ok(salt)
@@ -106,19 +98,14 @@ impl Salts {
 
     fn known(&self, day: i64) -> Option<Arc<[u8]>> {
         let today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
-        today
-            .as_ref()
-            .filter(|(of, _)| *of == day)
-            .map(|(_, salt)| Arc::clone(salt))
+        today.as_ref().filter(|(of, _)| *of == day).map(|(_, salt)| Arc::clone(salt))
     }
 }
 
 /// The visitor's hash: address and user agent under the salt of the day.
 #[must_use]
 pub fn visitor_hash(salt: &[u8], address: IpAddr, headers: &HeaderMap) -> String {
-    let agent = headers
-        .get(header::USER_AGENT)
-        .map_or(&[][..], |agent| agent.as_bytes());
+    let agent = headers.get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
     hash(&[salt, b"visitor", address.to_string().as_bytes(), agent])
 }
 
@@ -139,11 +126,7 @@ fn hash(parts: &[&[u8]]) -> String {
         state.update((part.len() as u64).to_le_bytes());
         state.update(part);
     }
-    let hex: String = state
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = state.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     hex[..HASH_DIGITS].to_owned()
 }
 

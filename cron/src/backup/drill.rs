@@ -37,10 +37,7 @@ pub async fn prove(tier: &TierStore, scratch: &Scratch) -> Result<Proof, Error> 
     if outcome.as_ref().err().is_some_and(is_passing) {
         return outcome;
     }
-    head.drill = Some(Drilled {
-        passed: outcome.is_ok(),
-        at: Instant::now(),
-    });
+    head.drill = Some(Drilled { passed: outcome.is_ok(), at: Instant::now() });
     tier.write_head(&head).await?;
     outcome
 }
@@ -60,18 +57,11 @@ async fn prove_manifest(
     restore_snapshot(tier, manifest, scratch, &snapshot).await?;
     let facts = check(snapshot).await?;
     if facts != manifest.about.facts {
-        return Err(Error::Differs(format!(
-            "{facts:?} instead of {:?}",
-            manifest.about.facts
-        )));
+        return Err(Error::Differs(format!("{facts:?} instead of {:?}", manifest.about.facts)));
     }
     let replica = scratch.fresh();
     restore_replica(tier, manifest, scratch, &replica, None).await?;
-    compare(
-        &check(replica).await?,
-        &facts,
-        manifest.about.replica_synced,
-    )?;
+    compare(&check(replica).await?, &facts, manifest.about.replica_synced)?;
     let objects = read_sample(tier, manifest, scratch).await?;
     Ok(Proof { facts, objects })
 }
@@ -117,64 +107,40 @@ pub async fn live(data: &Data, config: &Config, shutdown: &Shutdown) -> Result<R
         () = lease.lost().cancelled() => Err(Error::Interrupted),
         () = shutdown.cancelled() => Err(Error::Interrupted),
     };
-    let drill = if let Err(Error::Interrupted) = outcome {
-        None
-    } else {
-        Some(outcome.is_ok())
-    };
+    let drill = if let Err(Error::Interrupted) = outcome { None } else { Some(outcome.is_ok()) };
     let error = outcome.as_ref().err().map(|error| chain(error));
-    let run = backups::finish(
-        data,
-        id,
-        Outcome {
-            drill,
-            error,
-            ..Outcome::default()
-        },
-    )
-    .await?;
+    let run = backups::finish(data, id, Outcome { drill, error, ..Outcome::default() }).await?;
     lease.release(data).await;
     Ok(run)
 }
 
-/// Restores the site's replica and compares it with the live database.
+/// Has Litestream replicate all there is, restores the replica, and compares
+/// it with the live database.
 async fn prove_live(config: &Config) -> Result<Proof, Error> {
     let scratch = Scratch::new(&config.scratch())?;
     let live = config.data_db();
     let before = live.clone();
     let look = tokio::task::spawn_blocking(move || snapshot::look(&before));
     let expected = look.await.map_err(|_| Error::Panicked)??;
-    let synced = litestream::sync(&config.litestream_socket(), &live).await;
-    if let Err(error) = &synced {
-        tracing::warn!(
-            error = chain(error),
-            "the replica is taken without a sync before"
-        );
-    }
+    litestream::sync(&config.litestream_socket(), &live).await?;
     let restored = scratch.fresh();
     let replica = Replica::Bucket(&config.local.s3, &config.local.backup);
     litestream::restore(replica, &restored, None, Check::Full).await?;
     let facts = check(restored).await?;
-    compare(&facts, &expected, synced.is_ok())?;
+    compare(&facts, &expected, true)?;
     Ok(Proof { facts, objects: 0 })
 }
 
 async fn check(file: PathBuf) -> Result<Facts, Error> {
     let work = move || snapshot::check(&file);
-    Ok(tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Panicked)??)
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)??)
 }
 
 /// A replica may be older than the facts unless it was `synced` after them,
 /// and rows may have been deleted since; it may not be of another schema, nor
 /// miss the newest post or comment.
 fn compare(restored: &Facts, expected: &Facts, synced: bool) -> Result<(), Error> {
-    let differs = |what: &str| {
-        Err(Error::Differs(format!(
-            "{what}: {restored:?}, {expected:?}"
-        )))
-    };
+    let differs = |what: &str| Err(Error::Differs(format!("{what}: {restored:?}, {expected:?}")));
     if restored.schema != expected.schema {
         return differs("it has another schema");
     }
@@ -197,13 +163,10 @@ pub async fn restore_snapshot(
     scratch: &Scratch,
     to: &Path,
 ) -> Result<(), Error> {
-    let entry = manifest
-        .area(Area::Snapshot)
-        .next()
-        .ok_or_else(|| Error::Unreadable {
-            name: manifest.key(),
-            problem: "it names no snapshot of the database".to_owned(),
-        })?;
+    let entry = manifest.area(Area::Snapshot).next().ok_or_else(|| Error::Unreadable {
+        name: manifest.key(),
+        problem: "it names no snapshot of the database".to_owned(),
+    })?;
     tier.fetch(entry.sha256, scratch).await?.save(to).await
 }
 
@@ -220,35 +183,23 @@ pub async fn restore_replica(
     at: Option<Instant>,
 ) -> Result<(), Error> {
     let replica = scratch.fresh();
-    let files: Vec<_> = manifest
-        .area(Area::Backup)
-        .filter_map(replica_file)
-        .collect();
+    let files: Vec<_> = manifest.area(Area::Backup).filter_map(replica_file).collect();
     let transfers = files.into_iter().map(async |(path, entry)| {
         let path = replica.join(path);
         make_parent(&path).await?;
-        let (spooled, written) = (
-            tier.fetch(entry.sha256, scratch).await?,
-            entry.modified.as_deref(),
-        );
+        let (spooled, written) =
+            (tier.fetch(entry.sha256, scratch).await?, entry.modified.as_deref());
         spooled.save(&path).await?;
         set_time(&path, written)
     });
-    stream::iter(transfers)
-        .buffer_unordered(TRANSFERS)
-        .try_collect::<()>()
-        .await?;
+    stream::iter(transfers).buffer_unordered(TRANSFERS).try_collect::<()>().await?;
     Ok(litestream::restore(Replica::Directory(&replica), to, at, Check::Full).await?)
 }
 
 /// Where a file of the replica lies in a directory: buckets name the levels
 /// `0000` to `0009`, directories `ltx/0` to `ltx/9`.
 fn replica_file(entry: &Entry) -> Option<(String, &Entry)> {
-    let (level, name) = entry
-        .key
-        .strip_prefix(REPLICA_PATH)?
-        .strip_prefix('/')?
-        .split_once('/')?;
+    let (level, name) = entry.key.strip_prefix(REPLICA_PATH)?.strip_prefix('/')?.split_once('/')?;
     let level = u32::from_str_radix(level, 16).ok()?;
     Some((format!("ltx/{level}/{name}"), entry))
 }
@@ -265,22 +216,14 @@ fn set_time(path: &Path, written: Option<&str>) -> Result<(), Error> {
             .open(path)?
             .set_modified(std::time::SystemTime::UNIX_EPOCH + since)
     };
-    set().map_err(|source| Error::File {
-        doing: "set the time of",
-        path: path.to_owned(),
-        source,
-    })
+    set().map_err(|source| Error::File { doing: "set the time of", path: path.to_owned(), source })
 }
 
 pub(crate) async fn make_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().unwrap_or(path);
     tokio::fs::create_dir_all(parent).await.map_err(|source| {
         let path = parent.to_owned();
-        Error::File {
-            doing: "make the directory",
-            path,
-            source,
-        }
+        Error::File { doing: "make the directory", path, source }
     })
 }
 
@@ -290,13 +233,9 @@ async fn read_sample(
     manifest: &Manifest,
     scratch: &Scratch,
 ) -> Result<usize, Error> {
-    let objects: Vec<&Entry> = manifest
-        .area(Area::Public)
-        .chain(manifest.area(Area::Private))
-        .collect();
-    let sample = objects
-        .iter()
-        .step_by(objects.len().div_ceil(SAMPLE).max(1));
+    let objects: Vec<&Entry> =
+        manifest.area(Area::Public).chain(manifest.area(Area::Private)).collect();
+    let sample = objects.iter().step_by(objects.len().div_ceil(SAMPLE).max(1));
     let reads = sample.map(async |entry| tier.fetch(entry.sha256, scratch).await.map(|_| 1));
     let counts = stream::iter(reads).buffer_unordered(TRANSFERS);
     counts.try_fold(0, async |sum, one| Ok(sum + one)).await
@@ -308,31 +247,12 @@ mod tests {
 
     #[test]
     fn a_synced_replica_may_not_miss_the_newest_comment() {
-        let expected = Facts {
-            newest_comment: Some("b".to_owned()),
-            ..Facts::default()
-        };
-        let older = Facts {
-            newest_comment: Some("a".to_owned()),
-            ..Facts::default()
-        };
-        let newer = Facts {
-            newest_comment: Some("c".to_owned()),
-            ..Facts::default()
-        };
+        let expected = Facts { newest_comment: Some("b".to_owned()), ..Facts::default() };
+        let older = Facts { newest_comment: Some("a".to_owned()), ..Facts::default() };
+        let newer = Facts { newest_comment: Some("c".to_owned()), ..Facts::default() };
         assert!(compare(&older, &expected, true).is_err());
         assert!(compare(&older, &expected, false).is_ok());
         assert!(compare(&newer, &expected, true).is_ok());
-        assert!(
-            compare(
-                &Facts {
-                    schema: 1,
-                    ..expected.clone()
-                },
-                &expected,
-                false
-            )
-            .is_err()
-        );
+        assert!(compare(&Facts { schema: 1, ..expected.clone() }, &expected, false).is_err());
     }
 }

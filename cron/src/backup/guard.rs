@@ -40,20 +40,13 @@ pub(super) fn check(
     facts: &Facts,
 ) -> Result<(), Error> {
     let areas_before = before.entries.iter().map(|entry: &Entry| entry.area);
-    compare(
-        Counts::new(areas_before, &before.about.facts),
-        Counts::new(areas, facts),
-    )
+    compare(Counts::new(areas_before, &before.about.facts), Counts::new(areas, facts))
 }
 
 fn compare(before: Counts, after: Counts) -> Result<(), Error> {
     let pairs = [
         ("objects of the public bucket", before.public, after.public),
-        (
-            "objects of the private bucket",
-            before.private,
-            after.private,
-        ),
+        ("objects of the private bucket", before.private, after.private),
         ("posts", before.posts, after.posts),
         ("comments", before.comments, after.comments),
     ];
@@ -61,11 +54,7 @@ fn compare(before: Counts, after: Counts) -> Result<(), Error> {
         let emptied = before > 0 && after == 0 && before >= FEW / 2;
         let halved = before >= FEW && after < before.div_ceil(2);
         if emptied || halved {
-            return Err(Error::Shrank {
-                what,
-                before,
-                after,
-            });
+            return Err(Error::Shrank { what, before, after });
         }
     }
     Ok(())
@@ -75,25 +64,14 @@ fn compare(before: Counts, after: Counts) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    const BEFORE: Counts = Counts {
-        public: 100,
-        private: 8,
-        posts: 3,
-        comments: 40,
-    };
+    const BEFORE: Counts = Counts { public: 100, private: 8, posts: 3, comments: 40 };
 
     #[test]
     fn growth_and_small_losses_pass() {
         for after in [
             BEFORE,
-            Counts {
-                public: 50,
-                ..BEFORE
-            },
-            Counts {
-                private: 1,
-                ..BEFORE
-            },
+            Counts { public: 50, ..BEFORE },
+            Counts { private: 1, ..BEFORE },
             Counts { posts: 0, ..BEFORE },
         ] {
             assert!(compare(BEFORE, after).is_ok(), "{after:?}");
@@ -103,23 +81,11 @@ mod tests {
     #[test]
     fn less_than_half_or_nothing_at_all_is_refused() {
         for after in [
-            Counts {
-                public: 49,
-                ..BEFORE
-            },
-            Counts {
-                private: 0,
-                ..BEFORE
-            },
-            Counts {
-                comments: 0,
-                ..BEFORE
-            },
+            Counts { public: 49, ..BEFORE },
+            Counts { private: 0, ..BEFORE },
+            Counts { comments: 0, ..BEFORE },
         ] {
-            assert!(
-                matches!(compare(BEFORE, after), Err(Error::Shrank { .. })),
-                "{after:?}"
-            );
+            assert!(matches!(compare(BEFORE, after), Err(Error::Shrank { .. })), "{after:?}");
         }
     }
 }

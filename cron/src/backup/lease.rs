@@ -36,11 +36,7 @@ impl Lease {
         }
         let lost = Shutdown::new();
         let renewing = tokio::spawn(renew(data.clone(), owner.clone(), lost.clone()));
-        let lease = Self {
-            owner,
-            lost,
-            renewing,
-        };
+        let lease = Self { owner, lost, renewing };
         let cut_off = backups::end_abandoned(data).await?;
         if cut_off > 0 {
             tracing::warn!(cut_off, "runs of a process that died were ended");

@@ -50,12 +50,7 @@ pub(super) async fn copy(context: &Context<'_>, tier: &TierStore) -> Result<Copi
     if context.options.dry_run {
         return Ok(foresee(&known, sources, &index));
     }
-    let copying = Copying {
-        context,
-        tier,
-        index: Mutex::new(index),
-        sent: Mutex::new(0),
-    };
+    let copying = Copying { context, tier, index: Mutex::new(index), sent: Mutex::new(0) };
     let mut entries = copying.settle(known, sources).await?;
     entries.push(copying.keep_snapshot(snapshot).await?);
     let id = Uuid::now_v7().to_string();
@@ -65,9 +60,9 @@ pub(super) async fn copy(context: &Context<'_>, tier: &TierStore) -> Result<Copi
 
 async fn check_sentinel(backup: &Bucket) -> Result<(), Error> {
     match backup.head(SENTINEL).await {
-        Err(error) if error.is_not_found() => Err(Error::NoSentinel {
-            bucket: backup.name().to_owned(),
-        }),
+        Err(error) if error.is_not_found() => {
+            Err(Error::NoSentinel { bucket: backup.name().to_owned() })
+        }
         found => Ok(found.map(drop)?),
     }
 }
@@ -80,9 +75,7 @@ async fn take_snapshot(context: &Context<'_>) -> Result<(Spooled, Facts), Error>
         snapshot::take(&from, &file)?;
         snapshot::check(&file)
     };
-    let facts = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Panicked)??;
+    let facts = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)??;
     Ok((Spooled::of_file(to).await?, facts))
 }
 
@@ -94,10 +87,7 @@ async fn sync_replica(context: &Context<'_>) -> bool {
         Ok(()) => true,
         Err(error) => {
             let error = super::chain(&error);
-            tracing::warn!(
-                error,
-                "the replica is copied as it is, without a sync before"
-            );
+            tracing::warn!(error, "the replica is copied as it is, without a sync before");
             false
         }
     }
@@ -120,15 +110,10 @@ async fn list_site(context: &Context<'_>) -> Result<Vec<Source>, Error> {
 async fn list_replica(backup: &Bucket) -> Result<Vec<Source>, Error> {
     let sources = list(backup, Area::Backup).await?;
     let prefix = format!("{REPLICA_PATH}/");
-    if sources
-        .iter()
-        .any(|(_, object)| object.key.starts_with(&prefix))
-    {
+    if sources.iter().any(|(_, object)| object.key.starts_with(&prefix)) {
         Ok(sources)
     } else {
-        Err(Error::NoReplica {
-            bucket: backup.name().to_owned(),
-        })
+        Err(Error::NoReplica { bucket: backup.name().to_owned() })
     }
 }
 
@@ -144,10 +129,8 @@ async fn list(bucket: &Bucket, area: Area) -> Result<Vec<Source>, Error> {
 /// Joins the listing with what is known: an object is kept when its size, tag
 /// and time are those of the manifest and the tier still has it.
 fn plan(known: &[Entry], sources: Vec<Source>, index: &Index) -> Plan {
-    let known: HashMap<(Area, &str), &Entry> = known
-        .iter()
-        .map(|entry| ((entry.area, entry.key.as_str()), entry))
-        .collect();
+    let known: HashMap<(Area, &str), &Entry> =
+        known.iter().map(|entry| ((entry.area, entry.key.as_str()), entry)).collect();
     let (mut kept, mut wanted) = (Vec::new(), Vec::new());
     for (area, object) in sources {
         let unchanged = known.get(&(area, object.key.as_str())).filter(|entry| {
@@ -169,17 +152,8 @@ fn foresee(known: &[Entry], sources: Vec<Source>, index: &Index) -> Copied {
     let objects = sources.len() + 1;
     let Plan { kept, wanted } = plan(known, sources, index);
     let used: std::collections::HashSet<_> = kept.iter().map(|entry| entry.sha256).collect();
-    let deleted = index
-        .keys()
-        .filter(|digest| !used.contains(*digest))
-        .count();
-    Copied {
-        objects,
-        bytes,
-        copied: wanted.len() + 1,
-        deleted,
-        verified: kept.len(),
-    }
+    let deleted = index.keys().filter(|digest| !used.contains(*digest)).count();
+    Copied { objects, bytes, copied: wanted.len() + 1, deleted, verified: kept.len() }
 }
 
 /// A copy under way.
@@ -248,11 +222,7 @@ impl Copying<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::KeepsChanging(format!(
-            "{}/{}",
-            bucket.name(),
-            listed.key
-        )))
+        Err(Error::KeepsChanging(format!("{}/{}", bucket.name(), listed.key)))
     }
 
     async fn keep_snapshot(&self, snapshot: Spooled) -> Result<Entry, Error> {
@@ -273,14 +243,8 @@ impl Copying<'_> {
     }
 
     async fn publish(self, manifest: Manifest) -> Result<Copied, Error> {
-        let index = self
-            .index
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let copied = self
-            .sent
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let index = self.index.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let copied = self.sent.into_inner().unwrap_or_else(PoisonError::into_inner);
         super::run::publish(self.context, self.tier, &manifest, &index, copied).await
     }
 
@@ -311,15 +275,7 @@ mod tests {
 
     fn listed(key: &str, etag: &str, at: &str) -> Source {
         let (key, etag) = (key.to_owned(), etag.to_owned());
-        (
-            Area::Public,
-            Listed {
-                key,
-                size: 3,
-                etag,
-                last_modified: Some(at.to_owned()),
-            },
-        )
+        (Area::Public, Listed { key, size: 3, etag, last_modified: Some(at.to_owned()) })
     }
 
     fn known(key: &str) -> Entry {

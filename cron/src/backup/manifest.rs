@@ -106,17 +106,8 @@ impl Manifest {
         let objects = entries.len() as u64;
         let bytes = entries.iter().map(|entry| entry.size).sum();
         let (format, tier, lineage) = (FORMAT, Tier::Daily, Vec::new());
-        let about = About {
-            format,
-            id,
-            tier,
-            taken_at,
-            lineage,
-            objects,
-            bytes,
-            facts,
-            replica_synced,
-        };
+        let about =
+            About { format, id, tier, taken_at, lineage, objects, bytes, facts, replica_synced };
         Self { about, entries }
     }
 
@@ -149,9 +140,7 @@ impl Manifest {
             text.push(b'\n');
         };
         line(serde_json::to_vec(&self.about));
-        self.entries
-            .iter()
-            .for_each(|entry| line(serde_json::to_vec(entry)));
+        self.entries.iter().for_each(|entry| line(serde_json::to_vec(entry)));
         text.into()
     }
 
@@ -160,27 +149,18 @@ impl Manifest {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(document: &[u8]) -> Result<Self, String> {
-        let mut lines = document
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
+        let mut lines = document.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let first = lines.next().ok_or("it is empty")?;
         let about: About = serde_json::from_slice(first).map_err(|error| error.to_string())?;
         if about.format != FORMAT {
-            return Err(format!(
-                "it has format {}; this program reads {FORMAT}",
-                about.format
-            ));
+            return Err(format!("it has format {}; this program reads {FORMAT}", about.format));
         }
         let entries: Vec<Entry> = lines
             .map(serde_json::from_slice)
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;
         if entries.len() as u64 != about.objects {
-            return Err(format!(
-                "it lists {} objects of {}",
-                entries.len(),
-                about.objects
-            ));
+            return Err(format!("it lists {} objects of {}", entries.len(), about.objects));
         }
         Ok(Self { about, entries })
     }
@@ -245,10 +225,7 @@ mod tests {
     #[test]
     fn a_manifest_that_was_cut_off_is_refused() {
         let document = manifest().to_json_lines();
-        let end = document
-            .iter()
-            .rposition(|byte| *byte == b'{')
-            .expect("it has lines");
+        let end = document.iter().rposition(|byte| *byte == b'{').expect("it has lines");
         let problem = Manifest::parse(&document[..end]).expect_err("a line is missing");
         assert_eq!(problem, "it lists 1 objects of 2");
     }

@@ -60,13 +60,7 @@ fn foresee(manifest: &Manifest, here: &Index, copied: usize) -> Copied {
     let used: HashSet<Digest> = manifest.entries.iter().map(|entry| entry.sha256).collect();
     let deleted = here.keys().filter(|digest| !used.contains(*digest)).count();
     let (objects, bytes) = (manifest.entries.len(), manifest.about.bytes);
-    Copied {
-        objects,
-        bytes,
-        copied,
-        deleted,
-        verified: objects - copied.min(objects),
-    }
+    Copied { objects, bytes, copied, deleted, verified: objects - copied.min(objects) }
 }
 
 async fn transfer_all(

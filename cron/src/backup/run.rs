@@ -75,11 +75,7 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<Run, Error> {
     let lease = Lease::take(data, config).await?;
-    let id = if options.dry_run {
-        None
-    } else {
-        Some(backups::begin(data, tier.as_str()).await?)
-    };
+    let id = if options.dry_run { None } else { Some(backups::begin(data, tier.as_str()).await?) };
     let work = copy_and_prove(config, stores, tier, options);
     let outcome = tokio::select! {
         outcome = work => outcome,
@@ -95,10 +91,7 @@ pub async fn run(
 }
 
 fn failed(error: &Error) -> Outcome {
-    Outcome {
-        error: Some(chain(error)),
-        ..Outcome::default()
-    }
+    Outcome { error: Some(chain(error)), ..Outcome::default() }
 }
 
 fn foreseen(tier: Tier, outcome: Outcome) -> Run {
@@ -108,12 +101,7 @@ fn foreseen(tier: Tier, outcome: Outcome) -> Run {
         tier: tier.as_str().to_owned(),
         started: now,
         finished: Some(now),
-        state: if outcome.error.is_none() {
-            "foreseen"
-        } else {
-            "failed"
-        }
-        .to_owned(),
+        state: if outcome.error.is_none() { "foreseen" } else { "failed" }.to_owned(),
         tally: outcome.tally,
         drill: None,
         error: outcome.error,
@@ -121,12 +109,7 @@ fn foreseen(tier: Tier, outcome: Outcome) -> Run {
 }
 
 async fn copy_and_prove(config: &Config, stores: &Stores, tier: Tier, options: Options) -> Outcome {
-    let store = |tier| {
-        stores
-            .tier(tier)
-            .cloned()
-            .map(|bucket| TierStore::new(tier, bucket))
-    };
+    let store = |tier| stores.tier(tier).cloned().map(|bucket| TierStore::new(tier, bucket));
     let Some(target) = store(tier) else {
         return failed(&Error::NoOffsite);
     };
@@ -134,34 +117,19 @@ async fn copy_and_prove(config: &Config, stores: &Stores, tier: Tier, options: O
         Ok(scratch) => scratch,
         Err(error) => return failed(&error),
     };
-    let context = Context {
-        config,
-        stores,
-        scratch: &scratch,
-        options,
-        tier,
-    };
+    let context = Context { config, stores, scratch: &scratch, options, tier };
     let copied = match tier.source().and_then(store) {
         Some(source) => promote::promote(&context, &source, &target).await,
         None => live::copy(&context, &target).await,
     };
     match copied {
         Err(error) => failed(&error),
-        Ok(copied) if options.dry_run => Outcome {
-            tally: copied.tally(),
-            ..Outcome::default()
-        },
+        Ok(copied) if options.dry_run => Outcome { tally: copied.tally(), ..Outcome::default() },
         Ok(copied) => {
             let drill = drill::prove(&target, &scratch).await;
-            let error = drill
-                .as_ref()
-                .err()
-                .map(|error| format!("restore drill: {}", chain(error)));
-            Outcome {
-                tally: copied.tally(),
-                drill: Some(drill.is_ok()),
-                error,
-            }
+            let error =
+                drill.as_ref().err().map(|error| format!("restore drill: {}", chain(error)));
+            Outcome { tally: copied.tally(), drill: Some(drill.is_ok()), error }
         }
     }
 }
@@ -179,11 +147,5 @@ pub(super) async fn publish(
     let deleted = tier.sweep(manifest, index.keys().copied()).await?;
     let (objects, bytes) = (manifest.entries.len(), manifest.about.bytes);
     tracing::info!(tier = %context.tier, objects, bytes, copied, deleted, "the tier is up to date");
-    Ok(Copied {
-        objects,
-        bytes,
-        copied,
-        deleted,
-        verified: objects,
-    })
+    Ok(Copied { objects, bytes, copied, deleted, verified: objects })
 }

@@ -22,11 +22,7 @@ impl Scratch {
         let path = parent.join(Uuid::now_v7().to_string());
         match std::fs::create_dir_all(&path) {
             Ok(()) => Ok(Self { path }),
-            Err(source) => Err(Error::File {
-                doing: "make the directory",
-                path,
-                source,
-            }),
+            Err(source) => Err(Error::File { doing: "make the directory", path, source }),
         }
     }
 

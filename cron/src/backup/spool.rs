@@ -52,12 +52,7 @@ impl Spooled {
             let path = scratch.fresh();
             (write_file(body, &path).await?, Content::File(path))
         };
-        Ok(Self {
-            metadata,
-            digest,
-            length,
-            content,
-        })
+        Ok(Self { metadata, digest, length, content })
     }
 
     /// A file that is there already.
@@ -79,12 +74,7 @@ impl Spooled {
             last_modified: None,
             content_range: None,
         };
-        Ok(Self {
-            metadata,
-            digest,
-            length,
-            content: Content::File(path),
-        })
+        Ok(Self { metadata, digest, length, content: Content::File(path) })
     }
 
     /// The headers it came with, and its digest.
@@ -102,10 +92,7 @@ impl Spooled {
     /// # Errors
     /// When the store fails.
     pub async fn put(&self, bucket: &Bucket, key: &str, options: PutOptions) -> Result<(), Error> {
-        let options = PutOptions {
-            sha256: Some(self.digest),
-            ..options
-        };
+        let options = PutOptions { sha256: Some(self.digest), ..options };
         let path = match &self.content {
             Content::Memory(bytes) => {
                 bucket.put(key, bytes.clone(), options).await?;
@@ -116,10 +103,7 @@ impl Spooled {
         let mut attempt = 1;
         loop {
             let pieces = file_pieces(path.clone());
-            match bucket
-                .put_stream(key, self.length, pieces, options.clone())
-                .await
-            {
+            match bucket.put_stream(key, self.length, pieces, options.clone()).await {
                 Err(error) if error.is_unavailable() && attempt < ATTEMPTS => attempt += 1,
                 stored => return Ok(stored.map(drop)?),
             }
@@ -172,24 +156,17 @@ async fn write_file(mut body: blobs::ObjectBody, path: &Path) -> Result<Sum, Err
 }
 
 fn file_pieces(path: PathBuf) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
-    stream::try_unfold(
-        (path, None),
-        async |(path, file): (PathBuf, Option<File>)| {
-            let mut file = match file {
-                Some(file) => file,
-                None => File::open(&path).await?,
-            };
-            let mut piece = BytesMut::with_capacity(PIECE);
-            let more = file.read_buf(&mut piece).await? > 0;
-            Ok(more.then(|| (piece.freeze(), (path, Some(file)))))
-        },
-    )
+    stream::try_unfold((path, None), async |(path, file): (PathBuf, Option<File>)| {
+        let mut file = match file {
+            Some(file) => file,
+            None => File::open(&path).await?,
+        };
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let more = file.read_buf(&mut piece).await? > 0;
+        Ok(more.then(|| (piece.freeze(), (path, Some(file)))))
+    })
 }
 
 fn file_error(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
-    Error::File {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
+    Error::File { doing, path: path.to_owned(), source }
 }

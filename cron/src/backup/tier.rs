@@ -73,20 +73,11 @@ impl TierStore {
     }
 
     async fn manifest(&self, head: &Head) -> Result<Manifest, Error> {
-        let document = self
-            .bucket
-            .get(&head.manifest)
-            .await?
-            .bytes(MANIFEST_LIMIT)
-            .await?;
+        let document = self.bucket.get(&head.manifest).await?.bytes(MANIFEST_LIMIT).await?;
         let found = Digest::of(&document);
         if found != head.sha256 {
             let name = self.name(&head.manifest);
-            return Err(Error::Damaged {
-                name,
-                expected: head.sha256,
-                found,
-            });
+            return Err(Error::Damaged { name, expected: head.sha256, found });
         }
         Manifest::parse(&document).map_err(|problem| self.unreadable(&head.manifest, &problem))
     }
@@ -116,11 +107,7 @@ impl TierStore {
             return Ok(());
         };
         let example = format!("{}/{}", first.area.as_str(), first.key);
-        Err(Error::Incomplete {
-            tier: self.tier,
-            missing: missing.len(),
-            example,
-        })
+        Err(Error::Incomplete { tier: self.tier, missing: missing.len(), example })
     }
 
     /// Brings an object here to be read, and checks it against its digest.
@@ -132,11 +119,7 @@ impl TierStore {
         let spooled = Spooled::read(self.bucket.get(&key).await?, scratch).await?;
         if spooled.digest != digest {
             let (name, found) = (self.name(&key), spooled.digest);
-            return Err(Error::Damaged {
-                name,
-                expected: digest,
-                found,
-            });
+            return Err(Error::Damaged { name, expected: digest, found });
         }
         Ok(spooled)
     }
@@ -146,9 +129,7 @@ impl TierStore {
     /// # Errors
     /// When the store fails.
     pub async fn put(&self, spooled: &Spooled, options: PutOptions) -> Result<(), Error> {
-        spooled
-            .put(&self.bucket, &object_key(spooled.digest), options)
-            .await
+        spooled.put(&self.bucket, &object_key(spooled.digest), options).await
     }
 
     /// Writes the manifest, then makes it the tier's: from here on the tier
@@ -158,10 +139,8 @@ impl TierStore {
     /// When the store fails.
     pub async fn publish(&self, manifest: &Manifest) -> Result<Head, Error> {
         let (key, document) = (manifest.key(), manifest.to_json_lines());
-        let stored = self
-            .bucket
-            .put(&key, document, PutOptions::typed("application/x-ndjson"))
-            .await?;
+        let stored =
+            self.bucket.put(&key, document, PutOptions::typed("application/x-ndjson")).await?;
         let head = Head {
             manifest: key,
             sha256: stored.sha256,
@@ -181,13 +160,7 @@ impl TierStore {
     /// When the store fails.
     pub async fn write_head(&self, head: &Head) -> Result<(), Error> {
         let document = serde_json::to_vec_pretty(head).expect("a head is plain JSON");
-        self.bucket
-            .put(
-                HEAD,
-                Bytes::from(document),
-                PutOptions::typed("application/json"),
-            )
-            .await?;
+        self.bucket.put(HEAD, Bytes::from(document), PutOptions::typed("application/json")).await?;
         Ok(())
     }
 
@@ -202,10 +175,8 @@ impl TierStore {
         index: impl Iterator<Item = Digest>,
     ) -> Result<usize, Error> {
         let kept: HashSet<Digest> = manifest.entries.iter().map(|entry| entry.sha256).collect();
-        let unused: Vec<String> = index
-            .filter(|digest| !kept.contains(digest))
-            .map(object_key)
-            .collect();
+        let unused: Vec<String> =
+            index.filter(|digest| !kept.contains(digest)).map(object_key).collect();
         let current = manifest.key();
         let mut old = Vec::new();
         let mut pages = std::pin::pin!(self.bucket.list(MANIFESTS));
@@ -223,10 +194,7 @@ impl TierStore {
     }
 
     fn unreadable(&self, key: &str, problem: &str) -> Error {
-        Error::Unreadable {
-            name: self.name(key),
-            problem: problem.to_owned(),
-        }
+        Error::Unreadable { name: self.name(key), problem: problem.to_owned() }
     }
 }
 
@@ -240,11 +208,7 @@ fn object_key(digest: Digest) -> String {
 /// The digest of an object's key; `None` for what is not ours.
 fn digest_of(key: &str) -> Option<Digest> {
     let (fan, hex) = key.strip_prefix(OBJECTS)?.split_once('/')?;
-    if hex.get(..2)? == fan {
-        hex.parse().ok()
-    } else {
-        None
-    }
+    if hex.get(..2)? == fan { hex.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -255,12 +219,7 @@ mod tests {
     fn only_keys_of_ours_have_a_digest() {
         let digest = Digest::of(b"x");
         assert_eq!(digest_of(&object_key(digest)), Some(digest));
-        for key in [
-            "objects/",
-            "objects/notes.txt",
-            "objects/00/abc",
-            "head.json",
-        ] {
+        for key in ["objects/", "objects/notes.txt", "objects/00/abc", "head.json"] {
             assert_eq!(digest_of(key), None, "{key}");
         }
     }

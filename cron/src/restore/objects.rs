@@ -58,10 +58,7 @@ async fn save_one(
 ) -> Result<usize, Error> {
     let path = dir.join(safe(key)?);
     make_parent(&path).await?;
-    Spooled::read(bucket.get(key).await?, scratch)
-        .await?
-        .save(&path)
-        .await?;
+    Spooled::read(bucket.get(key).await?, scratch).await?.save(&path).await?;
     Ok(1)
 }
 
@@ -92,10 +89,7 @@ pub(super) async fn put_back(
             cache_control: entry.cache_control.clone(),
             sha256: Some(entry.sha256),
         };
-        tier.fetch(entry.sha256, scratch)
-            .await?
-            .put(bucket, &entry.key, options)
-            .await?;
+        tier.fetch(entry.sha256, scratch).await?.put(bucket, &entry.key, options).await?;
         Ok(1)
     });
     sum(stream::iter(puts).buffer_unordered(TRANSFERS)).await
@@ -113,10 +107,7 @@ fn safe(key: &str) -> Result<&Path, Error> {
         return Ok(path);
     }
     let problem = "its key cannot be a path".to_owned();
-    Err(Error::Unreadable {
-        name: key.to_owned(),
-        problem,
-    })
+    Err(Error::Unreadable { name: key.to_owned(), problem })
 }
 
 #[cfg(test)]

@@ -7,13 +7,7 @@ use crate::Site;
 use crate::backup::{self, Error, Options};
 
 pub(super) async fn run(site: &Site, tier: Tier, shutdown: &Shutdown) -> Result<(), Error> {
-    let Site {
-        config,
-        stores,
-        data,
-        ..
-    } = site;
+    let Site { config, stores, data, .. } = site;
     let run = backup::run(data, config, stores, tier, Options::default(), shutdown).await?;
-    run.error
-        .map_or(Ok(()), |error| Err(Error::Recorded(error)))
+    run.error.map_or(Ok(()), |error| Err(Error::Recorded(error)))
 }

@@ -123,40 +123,22 @@ mod tests {
     #[test]
     fn a_daily_task_is_due_the_next_night_whenever_it_ran() {
         let task = Task::Backup(Tier::Daily);
-        assert_eq!(
-            task.next(at("2026-11-21T03:00:05Z")),
-            at("2026-11-22T03:00:00Z")
-        );
-        assert_eq!(
-            task.next(at("2026-11-21T02:59:59Z")),
-            at("2026-11-21T03:00:00Z")
-        );
-        assert_eq!(
-            task.next(at("2026-11-21T23:00:00Z")),
-            at("2026-11-22T03:00:00Z")
-        );
+        assert_eq!(task.next(at("2026-11-21T03:00:05Z")), at("2026-11-22T03:00:00Z"));
+        assert_eq!(task.next(at("2026-11-21T02:59:59Z")), at("2026-11-21T03:00:00Z"));
+        assert_eq!(task.next(at("2026-11-21T23:00:00Z")), at("2026-11-22T03:00:00Z"));
     }
 
     #[test]
     fn older_tiers_are_due_after_seven_and_fourteen_nights() {
         let now = at("2026-11-21T03:00:05Z");
-        assert_eq!(
-            Task::Backup(Tier::Weekly).next(now),
-            at("2026-11-28T03:00:00Z")
-        );
-        assert_eq!(
-            Task::Backup(Tier::Biweekly).next(now),
-            at("2026-12-05T03:00:00Z")
-        );
+        assert_eq!(Task::Backup(Tier::Weekly).next(now), at("2026-11-28T03:00:00Z"));
+        assert_eq!(Task::Backup(Tier::Biweekly).next(now), at("2026-12-05T03:00:00Z"));
     }
 
     #[test]
     fn a_failure_is_tried_again_within_the_hour() {
         let now = at("2026-11-21T12:00:00Z");
-        assert_eq!(
-            Task::Backup(Tier::Biweekly).retry(now),
-            at("2026-11-21T13:00:00Z")
-        );
+        assert_eq!(Task::Backup(Tier::Biweekly).retry(now), at("2026-11-21T13:00:00Z"));
     }
 
     #[test]

@@ -23,9 +23,7 @@ pub(super) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A body that is in memory.
 pub(super) fn full(bytes: Bytes) -> Body {
-    Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body of `length` bytes from `pieces`. `moved` counts what was taken for
@@ -44,19 +42,12 @@ where
         let piece = piece.map_err(Into::into)?;
         let before = moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
         if before + piece.len() as u64 > length {
-            return Err(BoxError::from(format!(
-                "the content has more than {length} bytes"
-            )));
+            return Err(BoxError::from(format!("the content has more than {length} bytes")));
         }
-        hasher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .update(&piece);
+        hasher.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
         Ok(piece)
     });
-    axum::body::Body::from_stream(tapped)
-        .map_err(BoxError::from)
-        .boxed_unsync()
+    axum::body::Body::from_stream(tapped).map_err(BoxError::from).boxed_unsync()
 }
 
 /// The content of an object as it arrives: a stream of pieces that ends with
@@ -76,11 +67,7 @@ impl std::fmt::Debug for ObjectBody {
 impl ObjectBody {
     pub(super) fn new(body: Body, target: Target) -> Self {
         let idle = Box::pin(tokio::time::sleep(IDLE));
-        Self {
-            pieces: BodyDataStream::new(body),
-            idle,
-            target,
-        }
+        Self { pieces: BodyDataStream::new(body), idle, target }
     }
 
     /// The whole content, in memory.
@@ -93,11 +80,7 @@ impl ObjectBody {
         while let Some(piece) = self.try_next().await? {
             if content.len() + piece.len() > limit {
                 let (length, limit) = ((content.len() + piece.len()) as u64, limit as u64);
-                return Err(Error::TooLarge {
-                    target: self.target,
-                    length,
-                    limit,
-                });
+                return Err(Error::TooLarge { target: self.target, length, limit });
             }
             content.extend_from_slice(&piece);
         }
@@ -111,19 +94,13 @@ impl Stream for ObjectBody {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Poll::Ready(next) = self.pieces.poll_next_unpin(cx) {
             self.idle.as_mut().reset(Instant::now() + IDLE);
-            let broken = |source| Error::Broken {
-                target: self.target.clone(),
-                source,
-            };
+            let broken = |source| Error::Broken { target: self.target.clone(), source };
             return Poll::Ready(next.map(|piece| piece.map_err(broken)));
         }
         match self.idle.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 let target = self.target.clone();
-                Poll::Ready(Some(Err(Error::Stalled {
-                    target,
-                    after: IDLE,
-                })))
+                Poll::Ready(Some(Err(Error::Stalled { target, after: IDLE })))
             }
             Poll::Pending => Poll::Pending,
         }

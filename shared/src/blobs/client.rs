@@ -40,14 +40,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(target: Target, method: Method, url: Url) -> Self {
         let (query, headers) = (Vec::new(), Vec::new());
-        Self {
-            target,
-            method,
-            url,
-            query,
-            headers,
-            body: Bytes::new(),
-        }
+        Self { target, method, url, query, headers, body: Bytes::new() }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -76,9 +69,7 @@ pub(super) struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -88,10 +79,7 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let tls = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1();
+        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP)
@@ -109,10 +97,7 @@ impl Client {
     pub(super) async fn send(&self, call: Call) -> Result<Response<Body>, Error> {
         let mut attempt = 1;
         loop {
-            match self
-                .attempt(&call, full(call.body.clone()), Arc::default())
-                .await
-            {
+            match self.attempt(&call, full(call.body.clone()), Arc::default()).await {
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
@@ -140,10 +125,7 @@ impl Client {
         moved: Arc<AtomicU64>,
     ) -> Result<Response<Body>, Error> {
         let request = self.request(call, body)?;
-        let stalled = || Error::Stalled {
-            target: call.target.clone(),
-            after: IDLE,
-        };
+        let stalled = || Error::Stalled { target: call.target.clone(), after: IDLE };
         let answer = tokio::select! {
             answer = self.http.request(request) => answer,
             () = standstill(&moved) => return Err(stalled()),
@@ -162,18 +144,13 @@ impl Client {
         let uri = signed.as_str().parse::<Uri>();
         let mut request = Request::builder()
             .method(call.method.to_str())
-            .uri(uri.map_err(|_| Error::Key {
-                target: call.target.clone(),
-            })?);
+            .uri(uri.map_err(|_| Error::Key { target: call.target.clone() })?);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         request.body(body).map_err(|error| {
             let problem = format!("a header cannot be sent: {error}");
-            Error::Malformed {
-                target: call.target.clone(),
-                problem,
-            }
+            Error::Malformed { target: call.target.clone(), problem }
         })
     }
 
@@ -222,15 +199,9 @@ fn backoff(attempt: u32) -> Duration {
 fn unreachable(target: &Target, error: legacy::Error) -> Error {
     let target = target.clone();
     if error.is_connect() {
-        Error::Unreachable {
-            target,
-            source: error.into(),
-        }
+        Error::Unreachable { target, source: error.into() }
     } else {
-        Error::Broken {
-            target,
-            source: error.into(),
-        }
+        Error::Broken { target, source: error.into() }
     }
 }
 
@@ -249,12 +220,7 @@ async fn refusal(call: &Call, response: Response<Body>) -> Error {
         416 => Error::Range { target },
         status => {
             let message = element(&text, "Message").unwrap_or_default();
-            Error::Refused {
-                target,
-                status,
-                code,
-                message,
-            }
+            Error::Refused { target, status, code, message }
         }
     }
 }

@@ -111,10 +111,7 @@ mod tests {
         let hex = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(digest.to_string(), hex);
         assert_eq!(hex.parse::<Digest>().unwrap(), digest);
-        assert_eq!(
-            digest.base64(),
-            "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
-        );
+        assert_eq!(digest.base64(), "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
         assert!("2cf2".parse::<Digest>().is_err());
     }
 

@@ -35,10 +35,7 @@ impl Store {
     /// A client of the store at `settings`; nothing is sent yet.
     #[must_use]
     pub fn new(settings: &config::S3) -> Self {
-        Self {
-            client: Arc::new(Client::new(settings)),
-            settings: Arc::new(settings.clone()),
-        }
+        Self { client: Arc::new(Client::new(settings)), settings: Arc::new(settings.clone()) }
     }
 
     /// Where the store is.
@@ -55,17 +52,9 @@ impl Store {
         let endpoint = self.settings.endpoint.clone();
         let style = url_style(&endpoint, name);
         let region = self.settings.region.clone();
-        let address =
-            rusty_s3::Bucket::new(endpoint, style, name.to_owned(), region).map_err(|source| {
-                Error::Address {
-                    bucket: name.to_owned(),
-                    source,
-                }
-            })?;
-        Ok(Bucket {
-            client: Arc::clone(&self.client),
-            address: Arc::new(address),
-        })
+        let address = rusty_s3::Bucket::new(endpoint, style, name.to_owned(), region)
+            .map_err(|source| Error::Address { bucket: name.to_owned(), source })?;
+        Ok(Bucket { client: Arc::clone(&self.client), address: Arc::new(address) })
     }
 }
 
@@ -84,18 +73,12 @@ impl Bucket {
     }
 
     fn target(&self, operation: &'static str, key: Option<&str>) -> Target {
-        Target {
-            operation,
-            bucket: self.name().to_owned(),
-            key: key.map(str::to_owned),
-        }
+        Target { operation, bucket: self.name().to_owned(), key: key.map(str::to_owned) }
     }
 
     fn object_url(&self, key: &str, operation: &'static str) -> Result<Url, Error> {
         if !is_addressable(key) {
-            return Err(Error::Key {
-                target: self.target(operation, Some(key)),
-            });
+            return Err(Error::Key { target: self.target(operation, Some(key)) });
         }
         Ok(self.address.object_url(key))
     }
@@ -104,9 +87,7 @@ impl Bucket {
 /// Amazon's own endpoints take the bucket in the host name; all others, which
 /// may be an IP address, take it in the path.
 fn url_style(endpoint: &Url, bucket: &str) -> rusty_s3::UrlStyle {
-    let amazon = endpoint
-        .host_str()
-        .is_some_and(|host| host.ends_with(".amazonaws.com"));
+    let amazon = endpoint.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"));
     if amazon && !bucket.contains('.') {
         rusty_s3::UrlStyle::VirtualHost
     } else {

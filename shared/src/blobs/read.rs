@@ -92,10 +92,7 @@ impl Bucket {
             return Ok(());
         }
         let code = "NoSuchBucket".to_owned();
-        Err(Error::NotFound {
-            target: self.target("look for", None),
-            code,
-        })
+        Err(Error::NotFound { target: self.target("look for", None), code })
     }
 
     /// The object at `key`.
@@ -111,8 +108,7 @@ impl Bucket {
     /// # Errors
     /// [`Error::Changed`] when it has another one, and as [`Bucket::get`].
     pub async fn get_if_match(&self, key: &str, etag: &str) -> Result<Object, Error> {
-        self.open(self.get_call(key)?.header("if-match", etag))
-            .await
+        self.open(self.get_call(key)?.header("if-match", etag)).await
     }
 
     /// A part of the object at `key`; `range` is the value of a `Range` header,
@@ -131,10 +127,7 @@ impl Bucket {
     pub async fn head(&self, key: &str) -> Result<Metadata, Error> {
         let url = self.object_url(key, "head")?;
         let target = self.target("head", Some(key));
-        let response = self
-            .client
-            .send(Call::new(target.clone(), Method::Head, url))
-            .await?;
+        let response = self.client.send(Call::new(target.clone(), Method::Head, url)).await?;
         metadata(response.headers(), &target)
     }
 
@@ -177,20 +170,14 @@ impl Bucket {
         let target = call.target.clone();
         let (parts, body) = self.client.send(call).await?.into_parts();
         let metadata = metadata(&parts.headers, &target)?;
-        Ok(Object {
-            metadata,
-            body: ObjectBody::new(body, target),
-        })
+        Ok(Object { metadata, body: ObjectBody::new(body, target) })
     }
 }
 
 fn metadata(headers: &HeaderMap, target: &Target) -> Result<Metadata, Error> {
     let malformed = || {
         let problem = "it has no length".to_owned();
-        Error::Malformed {
-            target: target.clone(),
-            problem,
-        }
+        Error::Malformed { target: target.clone(), problem }
     };
     let length = header(headers, "content-length").and_then(|length| length.parse().ok());
     Ok(Metadata {
@@ -211,10 +198,7 @@ fn page(text: &str) -> Result<Page, String> {
         etag: object.etag.unwrap_or_default(),
         last_modified: object.last_modified,
     });
-    Ok(Page {
-        objects: objects.collect(),
-        next: parsed.next_continuation_token,
-    })
+    Ok(Page { objects: objects.collect(), next: parsed.next_continuation_token })
 }
 
 /// The answer as text.
@@ -224,9 +208,6 @@ pub(super) async fn text(response: Response<Body>, target: &Target) -> Result<St
     let bytes = body.bytes(LIMIT).await?;
     String::from_utf8(bytes.into()).map_err(|_| {
         let problem = "it is not text".to_owned();
-        Error::Malformed {
-            target: target.clone(),
-            problem,
-        }
+        Error::Malformed { target: target.clone(), problem }
     })
 }

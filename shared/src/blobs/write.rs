@@ -34,10 +34,7 @@ impl PutOptions {
     /// Options with a content type alone.
     #[must_use]
     pub fn typed(content_type: impl Into<String>) -> Self {
-        Self {
-            content_type: Some(content_type.into()),
-            ..Self::default()
-        }
+        Self { content_type: Some(content_type.into()), ..Self::default() }
     }
 }
 
@@ -85,18 +82,11 @@ impl Bucket {
     ) -> Result<Stored, Error> {
         let length = content.len() as u64;
         let sha256 = options.sha256.unwrap_or_else(|| Digest::of(&content));
-        let options = PutOptions {
-            sha256: Some(sha256),
-            ..options
-        };
+        let options = PutOptions { sha256: Some(sha256), ..options };
         let call = self.put_call(key, length, &options)?.body(content);
         let response = self.client.send(call).await?;
         let etag = header(response.headers(), "etag").unwrap_or_default();
-        Ok(Stored {
-            etag,
-            sha256,
-            length,
-        })
+        Ok(Stored { etag, sha256, length })
     }
 
     /// Stores `length` bytes from `pieces` at `key`, digesting them on the
@@ -121,17 +111,10 @@ impl Bucket {
         let moved = Arc::default();
         let body = streamed(pieces, length, Arc::clone(&moved), Arc::clone(&hasher));
         let response = self.client.send_once(call, body, moved).await?;
-        let (sha256, length) = hasher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .finish();
+        let (sha256, length) =
+            hasher.lock().unwrap_or_else(PoisonError::into_inner).clone().finish();
         let etag = header(response.headers(), "etag").unwrap_or_default();
-        Ok(Stored {
-            etag,
-            sha256,
-            length,
-        })
+        Ok(Stored { etag, sha256, length })
     }
 
     /// Deletes the object at `key`; one that is not there is no error.
@@ -172,31 +155,20 @@ impl Bucket {
             .header("content-md5", md5)
             .body(body.into());
         let answer = text(self.client.send(call).await?, &target).await?;
-        let parsed = DeleteObjectsResponse::parse(&answer).map_err(|error| Error::Malformed {
-            target,
-            problem: error.to_string(),
-        })?;
+        let parsed = DeleteObjectsResponse::parse(&answer)
+            .map_err(|error| Error::Malformed { target, problem: error.to_string() })?;
         let Some(refused) = parsed.errors.into_iter().next() else {
             return Ok(());
         };
         let target = self.target("delete", Some(&refused.key));
         let (code, message) = (refused.code, refused.message);
-        Err(Error::Refused {
-            target,
-            status: 200,
-            code,
-            message,
-        })
+        Err(Error::Refused { target, status: 200, code, message })
     }
 
     fn put_call(&self, key: &str, length: u64, options: &PutOptions) -> Result<Call, Error> {
         let (url, target) = (self.object_url(key, "put")?, self.target("put", Some(key)));
         if length > MAX_OBJECT {
-            return Err(Error::TooLarge {
-                target,
-                length,
-                limit: MAX_OBJECT,
-            });
+            return Err(Error::TooLarge { target, length, limit: MAX_OBJECT });
         }
         let mut call =
             Call::new(target, Method::Put, url).header("content-length", length.to_string());

@@ -44,10 +44,7 @@ impl Bus {
             .reconnect_delay_callback(delay)
             .connect(url.as_str())
             .await
-            .map_err(|source| ConnectError {
-                url: url.to_string(),
-                source,
-            })?;
+            .map_err(|source| ConnectError { url: url.to_string(), source })?;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(Duration::from_secs(5));
         Ok(Self { client, jetstream })

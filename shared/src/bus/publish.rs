@@ -84,10 +84,9 @@ impl Bus {
 
     async fn publish_batch(&self, batch: &[Message]) -> Result<(), PublishError> {
         match self.publish_atomically(batch).await {
-            Err(PublishError::Refused {
-                code: DUPLICATE_IN_BATCH,
-                ..
-            }) => self.publish_each(batch).await,
+            Err(PublishError::Refused { code: DUPLICATE_IN_BATCH, .. }) => {
+                self.publish_each(batch).await
+            }
             result => result,
         }
     }
@@ -108,10 +107,7 @@ impl Bus {
         for (index, message) in first.iter().enumerate() {
             let headers = batch_headers(message, &id, index + 1);
             let (subject, body) = (message.subject.clone(), message.body.clone());
-            let sent = self
-                .client()
-                .publish_with_headers(subject, headers, body)
-                .await;
+            let sent = self.client().publish_with_headers(subject, headers, body).await;
             sent.map_err(|error| PublishError::Unconfirmed(error.to_string()))?;
         }
         let mut headers = batch_headers(last, &id, batch.len());
@@ -124,10 +120,7 @@ impl Bus {
             .headers(headers)
             .payload(message.body.clone())
             .timeout(Some(STORED_WITHIN));
-        let answer = self
-            .client()
-            .send_request(message.subject.clone(), request)
-            .await;
+        let answer = self.client().send_request(message.subject.clone(), request).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => {
                 PublishError::Unconfirmed(format!("no stream takes {}", message.subject))
@@ -136,16 +129,10 @@ impl Bus {
         })?;
         match serde_json::from_slice::<Receipt>(&answer.payload) {
             Ok(Receipt { error: None }) => Ok(()),
-            Ok(Receipt {
-                error:
-                    Some(Refusal {
-                        err_code: code,
-                        description,
-                    }),
-            }) => Err(PublishError::Refused { code, description }),
-            Err(error) => Err(PublishError::Unconfirmed(format!(
-                "unreadable receipt: {error}"
-            ))),
+            Ok(Receipt { error: Some(Refusal { err_code: code, description }) }) => {
+                Err(PublishError::Refused { code, description })
+            }
+            Err(error) => Err(PublishError::Unconfirmed(format!("unreadable receipt: {error}"))),
         }
     }
 }

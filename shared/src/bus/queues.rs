@@ -90,21 +90,14 @@ impl Bus {
             // No worker has ever taken from it.
             Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {
                 let depth = count(&stream, &all).await?;
-                Ok(QueueState {
-                    depth,
-                    oldest,
-                    ..QueueState::default()
-                })
+                Ok(QueueState { depth, oldest, ..QueueState::default() })
             }
             Err(error) => Err(failed(error)),
         }
     }
 
     async fn jobs_stream(&self) -> Result<Stream<()>, QueueError> {
-        self.jetstream()
-            .get_stream_no_info(subject::JOBS)
-            .await
-            .map_err(failed)
+        self.jetstream().get_stream_no_info(subject::JOBS).await.map_err(failed)
     }
 
     /// The jobs of the queue `name` that are in the stream, oldest first, at
@@ -150,8 +143,7 @@ impl Bus {
     /// When NATS is away, or no worker has ever taken from the queue.
     pub async fn pause(&self, name: &str) -> Result<(), QueueError> {
         let until = Instant::now().plus(FOR_EVER);
-        self.set_pause(name, serde_json::json!({"pause_until": until}))
-            .await
+        self.set_pause(name, serde_json::json!({"pause_until": until})).await
     }
 
     /// Hands out jobs of the queue `name` again.
@@ -167,13 +159,8 @@ impl Bus {
         let subject = format!("$JS.API.CONSUMER.PAUSE.{}.{name}", subject::JOBS);
         let request = self.client().request(subject, body.to_string().into());
         let answer = tokio::time::timeout(PATIENCE, request).await;
-        let answer = answer
-            .map_err(|_| failed("no answer in time"))?
-            .map_err(failed)?;
-        match serde_json::from_slice::<Answer>(&answer.payload)
-            .map_err(failed)?
-            .error
-        {
+        let answer = answer.map_err(|_| failed("no answer in time"))?.map_err(failed)?;
+        match serde_json::from_slice::<Answer>(&answer.payload).map_err(failed)?.error {
             Some(refusal) => Err(QueueError(refusal.description)),
             None => Ok(()),
         }

@@ -133,9 +133,5 @@ async fn send_each(
 }
 
 fn message(row: Row) -> Message {
-    Message {
-        msg_id: row.msg_id,
-        subject: row.subject,
-        body: row.body.into(),
-    }
+    Message { msg_id: row.msg_id, subject: row.subject, body: row.body.into() }
 }

@@ -55,18 +55,10 @@ impl Bus {
     /// # Errors
     /// When NATS is away or the stream is not there.
     pub async fn events_state(&self) -> Result<EventsState, ReplayError> {
-        let stream = self
-            .jetstream()
-            .get_stream(EVENTS)
-            .await
-            .map_err(ReplayError::new)?;
+        let stream = self.jetstream().get_stream(EVENTS).await.map_err(ReplayError::new)?;
         let info = stream.cached_info();
         let (first, last) = (info.state.first_sequence.max(1), info.state.last_sequence);
-        Ok(EventsState {
-            epoch: epoch(info),
-            first,
-            last,
-        })
+        Ok(EventsState { epoch: epoch(info), first, last })
     }
 
     /// Events after `after`, up to `until` and with it, of `topics` (of all,
@@ -83,15 +75,9 @@ impl Bus {
         if until <= after {
             return Ok(Vec::new());
         }
-        let stream = self
-            .jetstream()
-            .get_stream_no_info(EVENTS)
-            .await
-            .map_err(ReplayError::new)?;
-        let consumer = stream
-            .create_consumer(config(after, topics))
-            .await
-            .map_err(ReplayError::new)?;
+        let stream = self.jetstream().get_stream_no_info(EVENTS).await.map_err(ReplayError::new)?;
+        let consumer =
+            stream.create_consumer(config(after, topics)).await.map_err(ReplayError::new)?;
         let events = read(&consumer, until).await;
         let name = &consumer.cached_info().name;
         if let Err(error) = stream.delete_consumer(name).await {
@@ -104,15 +90,9 @@ impl Bus {
 fn config(after: u64, topics: &[Topic]) -> pull::Config {
     let filters: Vec<String> = topics.iter().map(Topic::subject).collect();
     pull::Config {
-        deliver_policy: DeliverPolicy::ByStartSequence {
-            start_sequence: after + 1,
-        },
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
         ack_policy: AckPolicy::None,
-        filter_subjects: if filters.is_empty() {
-            vec![ALL_EVENTS.to_owned()]
-        } else {
-            filters
-        },
+        filter_subjects: if filters.is_empty() { vec![ALL_EVENTS.to_owned()] } else { filters },
         inactive_threshold: FORGOTTEN_AFTER,
         memory_storage: true,
         ..pull::Config::default()
@@ -137,11 +117,7 @@ async fn read(consumer: &Consumer, until: u64) -> Result<Vec<Stored>, ReplayErro
             }
             if let Some(topic) = Topic::from_event_subject(&message.subject) {
                 let body = message.payload.clone();
-                events.push(Stored {
-                    seq: info.stream_sequence,
-                    topic,
-                    body,
-                });
+                events.push(Stored { seq: info.stream_sequence, topic, body });
             }
         }
         if empty {

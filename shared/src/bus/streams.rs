@@ -36,9 +36,7 @@ impl Bus {
         self.ensure(subject::JOBS, jobs()).await?;
         self.ensure(subject::DEAD, dead()).await?;
         let events = self.ensure(subject::EVENTS, events()).await?;
-        Ok(StreamsReady {
-            epoch: epoch(&events),
-        })
+        Ok(StreamsReady { epoch: epoch(&events) })
     }
 
     async fn ensure(

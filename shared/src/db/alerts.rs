@@ -37,9 +37,7 @@ pub fn raise(tx: &Tx<'_>, level: AlertLevel, text: &str, cause: Uuid) -> Result<
 /// # Errors
 /// When it cannot be written.
 pub async fn raise_now(data: &Data, level: AlertLevel, text: String) -> Result<(), Error> {
-    data.writer()
-        .write(move |tx| raise(tx, level, &text, Uuid::now_v7()))
-        .await
+    data.writer().write(move |tx| raise(tx, level, &text, Uuid::now_v7())).await
 }
 
 /// Alerts of a level, or of all, newest first; `after` is the cursor of a page
@@ -56,12 +54,7 @@ pub async fn list(
     let sql = "SELECT id, level, text, at FROM alerts WHERE (?1 IS NULL OR id < ?1) \
                AND (?3 IS NULL OR level = ?3) ORDER BY id DESC LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Alert {
-            id: row.get(0)?,
-            level: row.get(1)?,
-            text: row.get(2)?,
-            at: row.get(3)?,
-        })
+        Ok(Alert { id: row.get(0)?, level: row.get(1)?, text: row.get(2)?, at: row.get(3)? })
     };
     let rows = data.readers().read(move |conn| {
         let mut statement = conn.prepare_cached(sql)?;
@@ -77,9 +70,7 @@ pub async fn list(
 /// When they cannot be counted.
 pub async fn raised_since(data: &Data, from: Instant) -> Result<i64, Error> {
     let sql = "SELECT count(*) FROM alerts WHERE at >= ?1 AND level <> 'load'";
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [from], |row| row.get(0))?))
-        .await
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [from], |row| row.get(0))?)).await
 }
 
 /// Forgets alerts raised before `before`.
@@ -88,7 +79,5 @@ pub async fn raised_since(data: &Data, from: Instant) -> Result<i64, Error> {
 /// When they cannot be deleted.
 pub async fn prune(data: &Data, before: Instant) -> Result<usize, Error> {
     let sql = "DELETE FROM alerts WHERE at < ?1";
-    data.writer()
-        .write(move |tx| Ok(tx.conn().execute(sql, [before])?))
-        .await
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [before])?)).await
 }

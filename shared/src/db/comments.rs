@@ -35,9 +35,7 @@ impl CommentStatus {
     /// Reads that word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Rejected]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        [Self::Pending, Self::Approved, Self::Rejected].into_iter().find(|s| s.as_str() == text)
     }
 }
 
@@ -136,10 +134,7 @@ fn comment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Comment> {
 
 fn select(conn: &rusqlite::Connection, id: Uuid) -> Result<Option<Comment>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE comments.id = ?1");
-    Ok(conn
-        .prepare_cached(&sql)?
-        .query_row([id.to_string()], comment)
-        .optional()?)
+    Ok(conn.prepare_cached(&sql)?.query_row([id.to_string()], comment).optional()?)
 }
 
 /// Accepts a comment: it is kept as pending, and its check leaves through the
@@ -148,9 +143,7 @@ fn select(conn: &rusqlite::Connection, id: Uuid) -> Result<Option<Comment>, Erro
 /// # Errors
 /// When its post or its parent is not there, or the database's.
 pub async fn accept(data: &Data, new: NewComment, cause: Uuid) -> Result<Comment, AcceptError> {
-    data.writer()
-        .write(move |tx| accept_in(tx, &new, cause))
-        .await
+    data.writer().write(move |tx| accept_in(tx, &new, cause)).await
 }
 
 fn accept_in(tx: &Tx<'_>, new: &NewComment, cause: Uuid) -> Result<Comment, AcceptError> {
@@ -170,11 +163,7 @@ fn accept_in(tx: &Tx<'_>, new: &NewComment, cause: Uuid) -> Result<Comment, Acce
 
 fn public_post(tx: &Tx<'_>, slug: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT id FROM posts WHERE slug = ?1 AND status = 'published'";
-    Ok(tx
-        .conn()
-        .prepare_cached(sql)?
-        .query_row([slug], |row| row.get(0))
-        .optional()?)
+    Ok(tx.conn().prepare_cached(sql)?.query_row([slug], |row| row.get(0)).optional()?)
 }
 
 /// One that is still being checked may be answered: who sends two in a row has
@@ -190,28 +179,9 @@ fn insert(tx: &Tx<'_>, new: &NewComment, post: &str) -> Result<(), Error> {
     let sql = "INSERT INTO comments (id, post_id, parent_id, author, email, body, html, status, \
                trusted, visitor, created_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', 'pending', ?7, ?8, ?9)";
-    let NewComment {
-        id,
-        parent,
-        author,
-        email,
-        body,
-        trusted,
-        visitor,
-        ..
-    } = new;
+    let NewComment { id, parent, author, email, body, trusted, visitor, .. } = new;
     let (id, parent) = (id.to_string(), parent.map(|id| id.to_string()));
-    let row = params![
-        id,
-        post,
-        parent,
-        author,
-        email,
-        body,
-        trusted,
-        visitor,
-        tx.now()
-    ];
+    let row = params![id, post, parent, author, email, body, trusted, visitor, tx.now()];
     tx.conn().prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
@@ -259,10 +229,7 @@ pub fn evidence(tx: &Tx<'_>, id: Uuid) -> Result<Option<Evidence>, Error> {
             known_author: row.get(4)?,
         })
     };
-    let found = tx
-        .conn()
-        .prepare_cached(sql)?
-        .query_row(params![id.to_string(), tx.now()], read);
+    let found = tx.conn().prepare_cached(sql)?.query_row(params![id.to_string(), tx.now()], read);
     Ok(found.optional()?)
 }
 
@@ -309,9 +276,7 @@ pub async fn moderate(
                WHERE id = ?1 AND checked_at IS NOT NULL";
     data.writer()
         .write(move |tx| {
-            let changed = tx
-                .conn()
-                .execute(sql, params![id.to_string(), status.as_str()])?;
+            let changed = tx.conn().execute(sql, params![id.to_string(), status.as_str()])?;
             if changed == 0 {
                 return Ok(None);
             }
@@ -333,9 +298,7 @@ pub async fn of_post(data: &Data, slug: String) -> Result<Vec<Comment>, Error> {
     data.readers()
         .read(move |conn| {
             let mut statement = conn.prepare_cached(&sql)?;
-            Ok(statement
-                .query_map([slug], comment)?
-                .collect::<Result<_, _>>()?)
+            Ok(statement.query_map([slug], comment)?.collect::<Result<_, _>>()?)
         })
         .await
 }
@@ -401,9 +364,7 @@ pub async fn list(
         let rows = statement.query_map(params![status, after, limit as i64 + 1], read)?;
         Ok::<_, Error>(rows.collect::<Result<Vec<_>, _>>()?)
     });
-    Ok(Page::cut(rows.await?, limit, |row| {
-        row.comment.id.to_string()
-    }))
+    Ok(Page::cut(rows.await?, limit, |row| row.comment.id.to_string()))
 }
 
 /// How many comments wait for the admin.
@@ -412,9 +373,7 @@ pub async fn list(
 /// When they cannot be counted.
 pub async fn waiting(data: &Data) -> Result<i64, Error> {
     let sql = "SELECT count(*) FROM comments WHERE status = 'pending' AND checked_at IS NOT NULL";
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [], |row| row.get(0))?))
-        .await
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [], |row| row.get(0))?)).await
 }
 
 /// A comment's status and reason, for the visitor who waits for it.

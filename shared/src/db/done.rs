@@ -75,9 +75,7 @@ pub async fn is_over(data: &Data, id: Uuid) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM job_done WHERE id = ?1) \
                OR EXISTS (SELECT 1 FROM dead_jobs WHERE id = ?1)";
     let id = id.to_string();
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [id], |row| row.get(0))?))
-        .await
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [id], |row| row.get(0))?)).await
 }
 
 /// Writes down that an attempt failed, and why. False when it was written
@@ -161,18 +159,7 @@ pub fn bury_poison(
     reason: &str,
 ) -> Result<(), Error> {
     let cause = Uuid::nil();
-    keep_dead(
-        tx,
-        &DeadJob {
-            id,
-            queue,
-            kind,
-            cause,
-            attempt: 1,
-            reason,
-            body,
-        },
-    )?;
+    keep_dead(tx, &DeadJob { id, queue, kind, cause, attempt: 1, reason, body })?;
     Ok(())
 }
 
@@ -189,25 +176,8 @@ struct DeadJob<'a> {
 fn keep_dead(tx: &Tx<'_>, dead: &DeadJob<'_>) -> Result<bool, Error> {
     let sql = "INSERT INTO dead_jobs (id, queue, kind, cause, attempt, reason, body, died_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
-    let DeadJob {
-        id,
-        queue,
-        kind,
-        cause,
-        attempt,
-        reason,
-        body,
-    } = *dead;
-    let row = params![
-        id,
-        queue,
-        kind,
-        cause.to_string(),
-        attempt,
-        reason,
-        body,
-        tx.now()
-    ];
+    let DeadJob { id, queue, kind, cause, attempt, reason, body } = *dead;
+    let row = params![id, queue, kind, cause.to_string(), attempt, reason, body, tx.now()];
     let new = tx.conn().prepare_cached(sql)?.execute(row)? == 1;
     if new {
         outbox::dead_letter(tx, id, queue, kind, body)?;
@@ -250,20 +220,16 @@ pub async fn list(
     after: Option<String>,
     limit: usize,
 ) -> Result<Page<Ended>, Error> {
-    let (table, at, reason) = if dead {
-        ("dead_jobs", "died_at", "reason")
-    } else {
-        ("job_done", "finished_at", "NULL")
-    };
+    let (table, at, reason) =
+        if dead { ("dead_jobs", "died_at", "reason") } else { ("job_done", "finished_at", "NULL") };
     let sql = format!(
         "SELECT id, queue, kind, cause, attempt, {at}, {reason} FROM {table} \
          WHERE (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR ({at}, id) < (?2, ?3)) \
          ORDER BY {at} DESC, id DESC LIMIT ?4"
     );
     let cursor = after.as_deref().and_then(|cursor| cursor.split_once('_'));
-    let (at, id) = cursor.map_or((None, String::new()), |(at, id)| {
-        (at.parse::<i64>().ok(), id.to_owned())
-    });
+    let (at, id) =
+        cursor.map_or((None, String::new()), |(at, id)| (at.parse::<i64>().ok(), id.to_owned()));
     let rows = data.readers().read(move |conn| {
         let mut statement = conn.prepare_cached(&sql)?;
         let row = params![queue, at, id, limit as i64 + 1];
@@ -292,9 +258,7 @@ fn ended(row: &rusqlite::Row<'_>, dead: bool) -> rusqlite::Result<Ended> {
 /// # Errors
 /// When it cannot be read.
 pub async fn detail(data: &Data, id: String) -> Result<Option<Detail>, Error> {
-    data.readers()
-        .read(move |conn| select_detail(conn, &id))
-        .await
+    data.readers().read(move |conn| select_detail(conn, &id)).await
 }
 
 fn select_detail(conn: &rusqlite::Connection, id: &str) -> Result<Option<Detail>, Error> {
@@ -306,22 +270,15 @@ fn select_detail(conn: &rusqlite::Connection, id: &str) -> Result<Option<Detail>
         let bytes = row.get::<_, Option<Vec<u8>>>(7)?;
         Ok::<_, rusqlite::Error>(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
     };
-    let mut found = conn
-        .query_row(dead, [id], |row| Ok((ended(row, true)?, body(row)?)))
-        .optional()?;
+    let mut found =
+        conn.query_row(dead, [id], |row| Ok((ended(row, true)?, body(row)?))).optional()?;
     if found.is_none() {
-        found = conn
-            .query_row(done, [id], |row| Ok((ended(row, false)?, None)))
-            .optional()?;
+        found = conn.query_row(done, [id], |row| Ok((ended(row, false)?, None))).optional()?;
     }
     let Some((job, body)) = found else {
         return Ok(None);
     };
-    Ok(Some(Detail {
-        job,
-        errors: attempts(conn, id)?,
-        body,
-    }))
+    Ok(Some(Detail { job, errors: attempts(conn, id)?, body }))
 }
 
 /// The failed attempts of a job, oldest first; one that is still being tried
@@ -337,11 +294,7 @@ fn attempts(conn: &rusqlite::Connection, id: &str) -> Result<Vec<Attempt>, Error
     let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 ORDER BY attempt";
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map([id], |row| {
-        Ok(Attempt {
-            attempt: row.get(0)?,
-            at: row.get(1)?,
-            error: row.get(2)?,
-        })
+        Ok(Attempt { attempt: row.get(0)?, at: row.get(1)?, error: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -364,14 +317,10 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
     let job = serde_json::from_slice::<Envelope>(&body).ok();
     let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
         let value = String::from_utf8_lossy(&body).chars().take(80).collect();
-        return Err(Error::Corrupt {
-            value,
-            expected: "a job's envelope",
-        });
+        return Err(Error::Corrupt { value, expected: "a job's envelope" });
     };
     let id_now = outbox::replay(tx, &queue, job)?;
-    tx.conn()
-        .execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
+    tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
     Ok(Some(id_now))
 }
 
@@ -381,9 +330,7 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
 /// When it cannot be deleted.
 pub async fn discard(data: &Data, id: String) -> Result<bool, Error> {
     let sql = "DELETE FROM dead_jobs WHERE id = ?1";
-    data.writer()
-        .write(move |tx| Ok(tx.conn().execute(sql, [id])? == 1))
-        .await
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [id])? == 1)).await
 }
 
 /// How many jobs are dead, by queue.

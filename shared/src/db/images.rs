@@ -107,10 +107,7 @@ fn image(row: &rusqlite::Row<'_>) -> rusqlite::Result<Image> {
 
 fn select(conn: &rusqlite::Connection, id: Uuid) -> Result<Option<Image>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM images WHERE id = ?1");
-    let found = conn
-        .prepare_cached(&sql)?
-        .query_row([id.to_string()], image)
-        .optional()?;
+    let found = conn.prepare_cached(&sql)?.query_row([id.to_string()], image).optional()?;
     found.map(|image| with_variants(conn, image)).transpose()
 }
 
@@ -140,23 +137,10 @@ pub async fn create(data: &Data, new: NewImage, cause: Uuid) -> Result<(), Error
                VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6)";
     data.writer()
         .write(move |tx| {
-            let NewImage {
-                id,
-                filename,
-                alt,
-                original,
-                bytes,
-            } = new;
+            let NewImage { id, filename, alt, original, bytes } = new;
             let row = params![id.to_string(), filename, alt, original, bytes, tx.now()];
             tx.conn().execute(sql, row)?;
-            outbox::job(
-                tx,
-                MakeVariants {
-                    image: id,
-                    original,
-                },
-                cause,
-            )?;
+            outbox::job(tx, MakeVariants { image: id, original }, cause)?;
             outbox::event(tx, &Event::image(id, ImageStatus::Queued, None, cause))
         })
         .await
@@ -169,12 +153,7 @@ pub async fn create(data: &Data, new: NewImage, cause: Uuid) -> Result<(), Error
 pub fn made(tx: &Tx<'_>, id: Uuid, picture: &Picture, cause: Uuid) -> Result<(), Error> {
     let sql = "UPDATE images SET status = 'ready', error = NULL, width = ?2, height = ?3, \
                placeholder = ?4 WHERE id = ?1";
-    let Picture {
-        width,
-        height,
-        placeholder,
-        variants,
-    } = picture;
+    let Picture { width, height, placeholder, variants } = picture;
     let row = params![id.to_string(), width, height, placeholder];
     if tx.conn().execute(sql, row)? == 0 {
         return Ok(());
@@ -182,14 +161,7 @@ pub fn made(tx: &Tx<'_>, id: Uuid, picture: &Picture, cause: Uuid) -> Result<(),
     let sql = "INSERT INTO image_variants (image_id, key, width, height, type, bytes) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE \
                SET key = excluded.key, height = excluded.height, bytes = excluded.bytes";
-    for Variant {
-        key,
-        width,
-        height,
-        media_type,
-        bytes,
-    } in variants
-    {
+    for Variant { key, width, height, media_type, bytes } in variants {
         let row = params![id.to_string(), key, width, height, media_type, bytes];
         tx.conn().execute(sql, row)?;
     }
@@ -203,10 +175,7 @@ pub fn made(tx: &Tx<'_>, id: Uuid, picture: &Picture, cause: Uuid) -> Result<(),
 pub fn failed(tx: &Tx<'_>, id: Uuid, error: &str, cause: Uuid) -> Result<(), Error> {
     let sql = "UPDATE images SET status = 'failed', error = ?2 WHERE id = ?1";
     if tx.conn().execute(sql, params![id.to_string(), error])? == 1 {
-        outbox::event(
-            tx,
-            &Event::image(id, ImageStatus::Failed, Some(error), cause),
-        )?;
+        outbox::event(tx, &Event::image(id, ImageStatus::Failed, Some(error), cause))?;
     }
     Ok(())
 }
@@ -229,12 +198,8 @@ pub async fn get_all(data: &Data, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Image>
     }
     data.readers()
         .read(move |conn| {
-            let found = ids
-                .into_iter()
-                .filter_map(|id| select(conn, id).transpose());
-            found
-                .map(|image| image.map(|image| (image.id, image)))
-                .collect()
+            let found = ids.into_iter().filter_map(|id| select(conn, id).transpose());
+            found.map(|image| image.map(|image| (image.id, image))).collect()
         })
         .await
 }
@@ -251,10 +216,7 @@ pub async fn list(data: &Data, after: Option<String>, limit: usize) -> Result<Pa
         let mut statement = conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params![after, limit as i64 + 1], image)?;
         let images = rows.collect::<Result<Vec<_>, _>>()?;
-        images
-            .into_iter()
-            .map(|image| with_variants(conn, image))
-            .collect::<Result<Vec<_>, _>>()
+        images.into_iter().map(|image| with_variants(conn, image)).collect::<Result<Vec<_>, _>>()
     });
     let images: Result<Vec<Image>, Error> = rows.await;
     Ok(Page::cut(images?, limit, |image| image.id.to_string()))

@@ -214,9 +214,7 @@ impl Data {
     /// # Errors
     /// When it cannot.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.readers
-            .read(|conn| Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?))
-            .await
+        self.readers.read(|conn| Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?)).await
     }
 }
 
@@ -237,10 +235,7 @@ impl Ttl {
         let schema = &schema::TTL;
         let writer = schema.check(connect(&path, schema)?, &path)?;
         let readers = Readers::new(path, schema);
-        Ok(Self {
-            writer: Writer::start("ttl.db", writer, "".into(), || {}),
-            readers,
-        })
+        Ok(Self { writer: Writer::start("ttl.db", writer, "".into(), || {}), readers })
     }
 
     /// Creates `ttl.db` when it is absent and migrates it.
@@ -274,10 +269,7 @@ fn connect(path: &Path, schema: &Schema) -> Result<Connection, Error> {
         configure(&conn, schema)?;
         Ok(conn)
     };
-    open().map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })
+    open().map_err(|source| Error::Open { path: path.to_owned(), source })
 }
 
 fn configure(conn: &Connection, schema: &Schema) -> rusqlite::Result<()> {

@@ -93,13 +93,7 @@ pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uui
 /// When the row cannot be written.
 pub fn event(tx: &Tx<'_>, event: &Event) -> Result<(), Error> {
     let Event { topic, envelope } = event;
-    insert(
-        tx,
-        &envelope.msg_id(),
-        &topic.subject(),
-        &envelope.to_json(),
-        tx.now(),
-    )
+    insert(tx, &envelope.msg_id(), &topic.subject(), &envelope.to_json(), tx.now())
 }
 
 /// Sends a dead job's bytes to the dead-letter stream.
@@ -110,13 +104,7 @@ pub(super) fn dead_letter(
     kind: &str,
     body: &[u8],
 ) -> Result<(), Error> {
-    insert(
-        tx,
-        &format!("dead.{id}"),
-        &subject::dead(queue, kind),
-        body,
-        tx.now(),
-    )
+    insert(tx, &format!("dead.{id}"), &subject::dead(queue, kind), body, tx.now())
 }
 
 fn insert(
@@ -140,9 +128,7 @@ fn insert(
 /// When they cannot be read.
 pub async fn due(data: &Data, limit: usize) -> Result<Vec<Row>, Error> {
     let origin = data.origin().to_owned();
-    data.readers()
-        .read(move |conn| select_due(conn, &origin, limit))
-        .await
+    data.readers().read(move |conn| select_due(conn, &origin, limit)).await
 }
 
 fn select_due(conn: &rusqlite::Connection, origin: &str, limit: usize) -> Result<Vec<Row>, Error> {
@@ -173,9 +159,7 @@ fn select_due(conn: &rusqlite::Connection, origin: &str, limit: usize) -> Result
 pub async fn forget(data: &Data, seqs: Vec<i64>) -> Result<(), Error> {
     data.writer()
         .write(move |tx| {
-            let mut statement = tx
-                .conn()
-                .prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+            let mut statement = tx.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
             for seq in seqs {
                 statement.execute([seq])?;
             }
@@ -193,15 +177,9 @@ pub async fn depth(data: &Data) -> Result<Depth, Error> {
                coalesce(?1 - min(max(created_at, due_at)) FILTER (WHERE due_at <= ?1), 0) \
                FROM outbox";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Depth {
-            due: row.get(0)?,
-            scheduled: row.get(1)?,
-            oldest_ms: row.get(2)?,
-        })
+        Ok(Depth { due: row.get(0)?, scheduled: row.get(1)?, oldest_ms: row.get(2)? })
     };
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [Instant::now()], read)?))
-        .await
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [Instant::now()], read)?)).await
 }
 
 /// A job whose time has not come.
@@ -223,11 +201,7 @@ pub async fn scheduled(data: &Data, limit: usize) -> Result<Vec<Scheduled>, Erro
     let sql = "SELECT subject, body, due_at FROM outbox \
                WHERE due_at > ?1 AND subject LIKE 'jobs.%' ORDER BY due_at, seq LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Scheduled {
-            subject: row.get(0)?,
-            body: row.get(1)?,
-            due: row.get(2)?,
-        })
+        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
     };
     data.readers()
         .read(move |conn| {

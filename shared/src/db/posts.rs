@@ -172,10 +172,7 @@ pub async fn get(data: &Data, slug: String) -> Result<Option<Post>, Error> {
 
 fn select(conn: &rusqlite::Connection, slug: &str) -> Result<Option<Post>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM posts WHERE slug = ?1");
-    Ok(conn
-        .prepare_cached(&sql)?
-        .query_row([slug], post)
-        .optional()?)
+    Ok(conn.prepare_cached(&sql)?.query_row([slug], post).optional()?)
 }
 
 /// Posts, newest first.
@@ -184,19 +181,14 @@ fn select(conn: &rusqlite::Connection, slug: &str) -> Result<Option<Post>, Error
 /// When they cannot be read.
 pub async fn list(data: &Data, filter: Filter) -> Result<Page<Post>, Error> {
     let limit = filter.limit;
-    let rows = data
-        .readers()
-        .read(move |conn| select_page(conn, &filter))
-        .await?;
+    let rows = data.readers().read(move |conn| select_page(conn, &filter)).await?;
     let cursor = |post: &Post| format!("{}_{}", date(post).millis(), post.id);
     Ok(Page::cut(rows, limit, cursor))
 }
 
 /// The date that orders a list.
 fn date(post: &Post) -> Instant {
-    post.published_at
-        .or(post.publish_at)
-        .unwrap_or(post.created_at)
+    post.published_at.or(post.publish_at).unwrap_or(post.created_at)
 }
 
 fn select_page(conn: &rusqlite::Connection, filter: &Filter) -> Result<Vec<Post>, Error> {
@@ -206,11 +198,7 @@ fn select_page(conn: &rusqlite::Connection, filter: &Filter) -> Result<Vec<Post>
          AND (?3 IS NULL OR (coalesce(published_at, publish_at, created_at), posts.id) < (?3, ?4)) \
          ORDER BY coalesce(published_at, publish_at, created_at) DESC, posts.id DESC LIMIT ?5"
     );
-    let (at, id) = match filter
-        .after
-        .as_deref()
-        .and_then(|cursor| cursor.split_once('_'))
-    {
+    let (at, id) = match filter.after.as_deref().and_then(|cursor| cursor.split_once('_')) {
         Some((at, id)) => (at.parse::<i64>().ok(), id),
         None => (None, ""),
     };
@@ -239,9 +227,7 @@ pub async fn neighbours(
             let one = |sql: &str| {
                 let mut statement = conn.prepare_cached(sql)?;
                 let row = params![at, id];
-                statement
-                    .query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()
+                statement.query_row(row, |row| Ok((row.get(0)?, row.get(1)?))).optional()
             };
             Ok((one(newer)?, one(older)?))
         })
@@ -358,9 +344,7 @@ pub async fn delete(data: &Data, slug: String, seen: Option<i64>) -> Result<(), 
             tx.conn()
                 .execute("DELETE FROM posts_text WHERE post_id = ?1", [&id])
                 .map_err(Error::from)?;
-            tx.conn()
-                .execute("DELETE FROM posts WHERE id = ?1", [&id])
-                .map_err(Error::from)?;
+            tx.conn().execute("DELETE FROM posts WHERE id = ?1", [&id]).map_err(Error::from)?;
             Ok(())
         })
         .await
@@ -370,9 +354,9 @@ pub async fn delete(data: &Data, slug: String, seen: Option<i64>) -> Result<(), 
 fn current(tx: &Tx<'_>, slug: String, seen: Option<i64>) -> Result<Post, SaveError> {
     let post = select(tx.conn(), &slug)?.ok_or(SaveError::Unknown(slug))?;
     match seen {
-        Some(version) if version != post.version => Err(SaveError::Changed {
-            current: post.version,
-        }),
+        Some(version) if version != post.version => {
+            Err(SaveError::Changed { current: post.version })
+        }
         _ => Ok(post),
     }
 }
@@ -380,8 +364,7 @@ fn current(tx: &Tx<'_>, slug: String, seen: Option<i64>) -> Result<Post, SaveErr
 fn insert_bare(tx: &Tx<'_>, id: Uuid, slug: &str) -> Result<(), Error> {
     let sql = "INSERT INTO posts (id, slug, title, markdown, html, excerpt, words, status, \
                created_at, updated_at, version) VALUES (?1, ?2, '', '', '', '', 0, 'draft', ?3, ?3, 0)";
-    tx.conn()
-        .execute(sql, params![id.to_string(), slug, tx.now()])?;
+    tx.conn().execute(sql, params![id.to_string(), slug, tx.now()])?;
     Ok(())
 }
 
@@ -399,30 +382,10 @@ fn save(
                WHERE id = ?1";
     let key = id.to_string();
     let status = draft.status.as_str();
-    let Rendered {
-        html,
-        excerpt,
-        words,
-    } = html;
-    let PostDraft {
-        slug,
-        title,
-        markdown,
-        publish_at,
-        ..
-    } = draft;
-    let row = params![
-        key,
-        slug,
-        title,
-        markdown,
-        html,
-        excerpt,
-        words,
-        status,
-        publish_at,
-        tx.now()
-    ];
+    let Rendered { html, excerpt, words } = html;
+    let PostDraft { slug, title, markdown, publish_at, .. } = draft;
+    let row =
+        params![key, slug, title, markdown, html, excerpt, words, status, publish_at, tx.now()];
     tx.conn().execute(sql, row).map_err(Error::from)?;
     save_tags(tx, &key, &draft.tags)?;
     save_text(tx, &key, draft)?;
@@ -434,8 +397,7 @@ fn save(
 }
 
 fn save_tags(tx: &Tx<'_>, id: &str, tags: &[String]) -> Result<(), Error> {
-    tx.conn()
-        .execute("DELETE FROM post_tags WHERE post_id = ?1", [id])?;
+    tx.conn().execute("DELETE FROM post_tags WHERE post_id = ?1", [id])?;
     let sql = "INSERT INTO post_tags (post_id, tag) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     for tag in tags {
         tx.conn().execute(sql, [id, tag])?;
@@ -444,11 +406,9 @@ fn save_tags(tx: &Tx<'_>, id: &str, tags: &[String]) -> Result<(), Error> {
 }
 
 fn save_text(tx: &Tx<'_>, id: &str, draft: &PostDraft) -> Result<(), Error> {
-    tx.conn()
-        .execute("DELETE FROM posts_text WHERE post_id = ?1", [id])?;
+    tx.conn().execute("DELETE FROM posts_text WHERE post_id = ?1", [id])?;
     let sql = "INSERT INTO posts_text (post_id, title, markdown) VALUES (?1, ?2, ?3)";
-    tx.conn()
-        .execute(sql, params_from_iter([id, &draft.title, &draft.markdown]))?;
+    tx.conn().execute(sql, params_from_iter([id, &draft.title, &draft.markdown]))?;
     Ok(())
 }
 
@@ -470,10 +430,7 @@ mod tests {
 
     #[test]
     fn a_search_can_never_be_fts_syntax() {
-        assert_eq!(
-            fts_query("a OR \"b* (c"),
-            Some("\"a\" \"OR\" \"b\" \"c\"*".to_owned())
-        );
+        assert_eq!(fts_query("a OR \"b* (c"), Some("\"a\" \"OR\" \"b\" \"c\"*".to_owned()));
         assert_eq!(fts_query("  ?* "), None);
     }
 }

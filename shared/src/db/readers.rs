@@ -27,14 +27,7 @@ struct Pool {
 impl Readers {
     pub(super) fn new(path: PathBuf, schema: &'static Schema) -> Self {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        Self {
-            pool: Arc::new(Pool {
-                path,
-                schema,
-                idle: Mutex::default(),
-                slots,
-            }),
-        }
+        Self { pool: Arc::new(Pool { path, schema, idle: Mutex::default(), slots }) }
     }
 
     /// Runs `query` on a connection, off the async threads.
@@ -56,19 +49,13 @@ impl Readers {
             pool.give_back(conn);
             result
         };
-        tokio::task::spawn_blocking(run)
-            .await
-            .unwrap_or_else(|_| Err(Error::Panicked.into()))
+        tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| Err(Error::Panicked.into()))
     }
 }
 
 impl Pool {
     fn take(&self) -> Result<Connection, Error> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.map_or_else(|| self.open(), Ok)
     }
 
@@ -79,9 +66,6 @@ impl Pool {
     }
 
     fn give_back(&self, conn: Connection) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(conn);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 }

@@ -14,16 +14,12 @@ pub struct Schema {
 }
 
 /// Of `data.db`.
-pub(super) static DATA: Schema = Schema {
-    migrations: &[include_str!("migrations/data/0001_init.sql")],
-    replicated: true,
-};
+pub(super) static DATA: Schema =
+    Schema { migrations: &[include_str!("migrations/data/0001_init.sql")], replicated: true };
 
 /// Of `ttl.db`.
-pub(super) static TTL: Schema = Schema {
-    migrations: &[include_str!("migrations/ttl/0001_init.sql")],
-    replicated: false,
-};
+pub(super) static TTL: Schema =
+    Schema { migrations: &[include_str!("migrations/ttl/0001_init.sql")], replicated: false };
 
 /// What [`Schema::prepare`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,27 +50,16 @@ impl Schema {
     /// Creates the file when it is absent, and applies what is missing.
     pub(super) fn prepare(&self, path: &Path) -> Result<Prepared, Error> {
         let created = !path.exists();
-        let open = |source| Error::Open {
-            path: path.to_owned(),
-            source,
-        };
+        let open = |source| Error::Open { path: path.to_owned(), source };
         let mut conn = Connection::open_with_flags(path, OpenFlags::default()).map_err(open)?;
         let from = user_version(&conn)?;
         if from > self.version() {
-            return Err(Error::Newer {
-                path: path.to_owned(),
-                found: from,
-                known: self.version(),
-            });
+            return Err(Error::Newer { path: path.to_owned(), found: from, known: self.version() });
         }
         conn.pragma_update(None, "journal_mode", "WAL")?;
         configure(&conn, self)?;
         self.migrate(&mut conn)?;
-        Ok(Prepared {
-            created,
-            from,
-            to: self.version(),
-        })
+        Ok(Prepared { created, from, to: self.version() })
     }
 
     fn migrate(&self, conn: &mut Connection) -> Result<(), Error> {
@@ -108,20 +93,14 @@ mod tests {
         let first = DATA.prepare(&path).unwrap();
         let second = DATA.prepare(&path).unwrap();
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-        assert_eq!(
-            (first.created, first.from, first.to),
-            (true, 0, DATA.version())
-        );
+        assert_eq!((first.created, first.from, first.to), (true, 0, DATA.version()));
         assert_eq!((second.created, second.from), (false, DATA.version()));
     }
 
     #[test]
     fn a_newer_database_is_refused_and_left_untouched() {
         let path = file("newer");
-        Connection::open(&path)
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let before = std::fs::read(&path).unwrap();
         let refused = DATA.prepare(&path);
         let after = std::fs::read(&path).unwrap();

@@ -55,10 +55,9 @@ pub async fn put(data: &Data, settings: Settings) -> Result<(), Error> {
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     data.writer()
         .write(move |tx| {
-            for (name, value) in [
-                ("title", &settings.title),
-                ("description", &settings.description),
-            ] {
+            for (name, value) in
+                [("title", &settings.title), ("description", &settings.description)]
+            {
                 tx.conn().execute(sql, params![name, value])?;
             }
             Ok(())

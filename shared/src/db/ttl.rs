@@ -57,14 +57,7 @@ pub async fn begin_session(
         .write(move |tx| {
             let id = Uuid::now_v7();
             let ends = tx.now().plus(SESSION_MAX);
-            let row = params![
-                hash,
-                id.to_string(),
-                user.to_string(),
-                user_agent,
-                tx.now(),
-                ends
-            ];
+            let row = params![hash, id.to_string(), user.to_string(), user_agent, tx.now(), ends];
             tx.conn().execute(sql, row)?;
             Ok(id)
         })
@@ -99,11 +92,7 @@ pub async fn find_session(ttl: &Ttl, hash: String) -> Result<Option<Session>, Er
         .readers()
         .read(move |conn| {
             let row = params![key, Instant::now(), idle_ms()];
-            Ok::<_, Error>(
-                conn.prepare_cached(&sql)?
-                    .query_row(row, session)
-                    .optional()?,
-            )
+            Ok::<_, Error>(conn.prepare_cached(&sql)?.query_row(row, session).optional()?)
         })
         .await?;
     if let Some(session) = &found {
@@ -136,9 +125,7 @@ pub async fn sessions_of(ttl: &Ttl, user: Uuid) -> Result<Vec<Session>, Error> {
         .read(move |conn| {
             let mut statement = conn.prepare_cached(&sql)?;
             let row = params![user.to_string(), Instant::now(), idle_ms()];
-            Ok(statement
-                .query_map(row, session)?
-                .collect::<Result<_, _>>()?)
+            Ok(statement.query_map(row, session)?.collect::<Result<_, _>>()?)
         })
         .await
 }
@@ -165,8 +152,7 @@ pub async fn keep_code(ttl: &Ttl, request: Uuid, email: String, hash: String) ->
     ttl.writer()
         .write(move |tx| {
             let ends = tx.now().plus(CODE_LIFE);
-            tx.conn()
-                .execute(sql, params![request.to_string(), email, hash, ends])?;
+            tx.conn().execute(sql, params![request.to_string(), email, hash, ends])?;
             Ok(())
         })
         .await
@@ -185,10 +171,7 @@ pub async fn spend_code(ttl: &Ttl, request: Uuid, hash: String) -> Result<Option
         .write(move |tx| {
             let request = request.to_string();
             let row = params![request, hash, tx.now(), CODE_TRIES];
-            let email = tx
-                .conn()
-                .query_row(take, row, |row| row.get(0))
-                .optional()?;
+            let email = tx.conn().query_row(take, row, |row| row.get(0)).optional()?;
             if email.is_none() {
                 tx.conn().execute(miss, [request])?;
             }
@@ -205,8 +188,7 @@ pub async fn keep_link(ttl: &Ttl, hash: String, user: Uuid, life: Duration) -> R
     let sql = "INSERT INTO signin_links (hash, user_id, expires_at) VALUES (?1, ?2, ?3)";
     ttl.writer()
         .write(move |tx| {
-            tx.conn()
-                .execute(sql, params![hash, user.to_string(), tx.now().plus(life)])?;
+            tx.conn().execute(sql, params![hash, user.to_string(), tx.now().plus(life)])?;
             Ok(())
         })
         .await
@@ -231,12 +213,7 @@ pub async fn spend_link(ttl: &Ttl, hash: String) -> Result<Option<Uuid>, Error> 
     let sql = "DELETE FROM signin_links WHERE hash = ?1 AND expires_at > ?2 RETURNING user_id";
     let read = |row: &rusqlite::Row<'_>| uuid(row.get_ref(0)?.as_str()?);
     ttl.writer()
-        .write(move |tx| {
-            Ok(tx
-                .conn()
-                .query_row(sql, params![hash, tx.now()], read)
-                .optional()?)
-        })
+        .write(move |tx| Ok(tx.conn().query_row(sql, params![hash, tx.now()], read).optional()?))
         .await
 }
 
@@ -261,11 +238,7 @@ pub async fn take(
         .write(move |tx| {
             let row = params![key, tx.now(), tx.now().plus(window)];
             let (count, ends) = tx.conn().prepare_cached(sql)?.query_row(row, read)?;
-            Ok(if count <= limit {
-                Ok(())
-            } else {
-                Err(ends.since(tx.now()))
-            })
+            Ok(if count <= limit { Ok(()) } else { Err(ends.since(tx.now())) })
         })
         .await
 }
@@ -296,17 +269,12 @@ pub async fn reserve(
     ttl.writer()
         .write(move |tx| {
             let ends = tx.now().plus(KEY_LIFE);
-            tx.conn()
-                .execute(insert, params![key, request, fresh.to_string(), ends])?;
+            tx.conn().execute(insert, params![key, request, fresh.to_string(), ends])?;
             let read = |row: &rusqlite::Row<'_>| {
                 Ok((row.get::<_, String>(0)?, uuid(row.get_ref(1)?.as_str()?)?))
             };
             let (known, id) = tx.conn().query_row(select, [&key], read)?;
-            Ok(if known == request {
-                Reserved::Id(id)
-            } else {
-                Reserved::OtherRequest
-            })
+            Ok(if known == request { Reserved::Id(id) } else { Reserved::OtherRequest })
         })
         .await
 }
@@ -335,14 +303,8 @@ pub async fn salt(ttl: &Ttl, at: Instant, fresh: [u8; 32]) -> Result<Vec<u8>, Er
 /// # Errors
 /// When it cannot be deleted.
 pub async fn forget_expired(ttl: &Ttl) -> Result<usize, Error> {
-    const TABLES: [&str; 6] = [
-        "sessions",
-        "signin_codes",
-        "signin_links",
-        "salts",
-        "rate_limits",
-        "idempotency_keys",
-    ];
+    const TABLES: [&str; 6] =
+        ["sessions", "signin_codes", "signin_links", "salts", "rate_limits", "idempotency_keys"];
     ttl.writer()
         .write(|tx| {
             let mut forgotten = 0;

@@ -21,11 +21,7 @@ const COLUMNS: &str = "users.id, users.email, users.name";
 
 fn user(row: &rusqlite::Row<'_>) -> rusqlite::Result<User> {
     let id = uuid(row.get_ref(0)?.as_str()?)?;
-    Ok(User {
-        id,
-        email: row.get(1)?,
-        name: row.get(2)?,
-    })
+    Ok(User { id, email: row.get(1)?, name: row.get(2)? })
 }
 
 /// The admin of `email`, made when there is none.
@@ -60,12 +56,7 @@ pub async fn by_email(data: &Data, email: String) -> Result<Option<User>, Error>
 /// # Errors
 /// When it cannot be read.
 pub async fn by_id(data: &Data, id: Uuid) -> Result<Option<User>, Error> {
-    one(
-        data,
-        format!("SELECT {COLUMNS} FROM users WHERE id = ?1"),
-        id.to_string(),
-    )
-    .await
+    one(data, format!("SELECT {COLUMNS} FROM users WHERE id = ?1"), id.to_string()).await
 }
 
 /// The user of an API token, found by the token's hash.
@@ -81,12 +72,7 @@ pub async fn by_token(data: &Data, hash: String) -> Result<Option<User>, Error> 
 
 async fn one(data: &Data, sql: String, key: String) -> Result<Option<User>, Error> {
     data.readers()
-        .read(move |conn| {
-            Ok(conn
-                .prepare_cached(&sql)?
-                .query_row([key], user)
-                .optional()?)
-        })
+        .read(move |conn| Ok(conn.prepare_cached(&sql)?.query_row([key], user).optional()?))
         .await
 }
 
@@ -98,8 +84,7 @@ pub async fn add_token(data: &Data, user: Uuid, name: String, hash: String) -> R
     let sql = "INSERT INTO api_tokens (hash, user_id, name, created_at) VALUES (?1, ?2, ?3, ?4)";
     data.writer()
         .write(move |tx| {
-            tx.conn()
-                .execute(sql, params![hash, user.to_string(), name, tx.now()])?;
+            tx.conn().execute(sql, params![hash, user.to_string(), name, tx.now()])?;
             Ok(())
         })
         .await

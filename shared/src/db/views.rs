@@ -36,11 +36,7 @@ pub fn count(tx: &Tx<'_>, hits: &[Hit], cause: Uuid) -> Result<(), Error> {
             tell(tx, path, Some(slug), cause)?;
         }
     }
-    if changed.is_empty() {
-        Ok(())
-    } else {
-        tell(tx, SITE, None, cause)
-    }
+    if changed.is_empty() { Ok(()) } else { tell(tx, SITE, None, cause) }
 }
 
 fn tell(tx: &Tx<'_>, path: &str, slug: Option<&str>, cause: Uuid) -> Result<(), Error> {
@@ -66,22 +62,14 @@ fn visit(tx: &Tx<'_>, hit: &Hit) -> Result<i64, Error> {
     let find = "SELECT id FROM visits WHERE visitor = ?1 AND last_at > ?2 - ?3 \
                 ORDER BY last_at DESC LIMIT 1";
     let row = params![hit.visitor, hit.at, VISIT_GAP_MS];
-    let found = tx
-        .conn()
-        .prepare_cached(find)?
-        .query_row(row, |row| row.get(0))
-        .optional()?;
+    let found = tx.conn().prepare_cached(find)?.query_row(row, |row| row.get(0)).optional()?;
     if let Some(id) = found {
         let touch = "UPDATE visits SET last_at = max(last_at, ?2) WHERE id = ?1";
-        tx.conn()
-            .prepare_cached(touch)?
-            .execute(params![id, hit.at])?;
+        tx.conn().prepare_cached(touch)?.execute(params![id, hit.at])?;
         return Ok(id);
     }
     let begin = "INSERT INTO visits (visitor, started_at, last_at) VALUES (?1, ?2, ?2)";
-    tx.conn()
-        .prepare_cached(begin)?
-        .execute(params![hit.visitor, hit.at])?;
+    tx.conn().prepare_cached(begin)?.execute(params![hit.visitor, hit.at])?;
     Ok(tx.conn().last_insert_rowid())
 }
 
@@ -89,62 +77,35 @@ fn visit(tx: &Tx<'_>, hit: &Hit) -> Result<i64, Error> {
 fn on_path(tx: &Tx<'_>, hit: &Hit) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM hits WHERE path = ?1 AND visitor = ?2)";
     let row = [&hit.path, &hit.visitor];
-    Ok(tx
-        .conn()
-        .prepare_cached(sql)?
-        .query_row(row, |row| row.get(0))?)
+    Ok(tx.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
 }
 
 /// Whether the visitor has been on the site before: every visit has a hit.
 fn on_site(tx: &Tx<'_>, hit: &Hit) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM visits WHERE visitor = ?1)";
-    Ok(tx
-        .conn()
-        .prepare_cached(sql)?
-        .query_row([&hit.visitor], |row| row.get(0))?)
+    Ok(tx.conn().prepare_cached(sql)?.query_row([&hit.visitor], |row| row.get(0))?)
 }
 
 fn insert(tx: &Tx<'_>, visit: i64, hit: &Hit) -> Result<bool, Error> {
     let sql = "INSERT INTO hits (visit_id, path, visitor, at, title, referrer, browser, system, \
                width) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
-    let Hit {
-        at,
-        path,
-        visitor,
-        referrer,
-        title,
-        browser,
-        system,
-        width,
-        ..
-    } = hit;
-    let row = params![
-        visit, path, visitor, at, title, referrer, browser, system, width
-    ];
+    let Hit { at, path, visitor, referrer, title, browser, system, width, .. } = hit;
+    let row = params![visit, path, visitor, at, title, referrer, browser, system, width];
     Ok(tx.conn().prepare_cached(sql)?.execute(row)? == 1)
 }
 
 fn add(tx: &Tx<'_>, path: &str, new_visitor: bool) -> Result<(), Error> {
     let sql = "INSERT INTO view_counts (path, views, visitors) VALUES (?1, 1, ?2) \
                ON CONFLICT (path) DO UPDATE SET views = views + 1, visitors = visitors + ?2";
-    tx.conn()
-        .prepare_cached(sql)?
-        .execute(params![path, new_visitor])?;
+    tx.conn().prepare_cached(sql)?.execute(params![path, new_visitor])?;
     Ok(())
 }
 
 fn select_count(conn: &rusqlite::Connection, path: &str) -> Result<ViewCount, Error> {
     let sql = "SELECT views, visitors FROM view_counts WHERE path = ?1";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(ViewCount {
-            views: row.get(0)?,
-            visitors: row.get(1)?,
-        })
-    };
-    let found = conn
-        .prepare_cached(sql)?
-        .query_row([path], read)
-        .optional()?;
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(ViewCount { views: row.get(0)?, visitors: row.get(1)? });
+    let found = conn.prepare_cached(sql)?.query_row([path], read).optional()?;
     Ok(found.unwrap_or_default())
 }
 
@@ -191,15 +152,9 @@ pub struct Row {
 /// When they cannot be read.
 pub async fn since(data: &Data, from: Instant) -> Result<ViewCount, Error> {
     let sql = "SELECT count(*), count(DISTINCT visitor) FROM hits WHERE at >= ?1";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(ViewCount {
-            views: row.get(0)?,
-            visitors: row.get(1)?,
-        })
-    };
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [from], read)?))
-        .await
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(ViewCount { views: row.get(0)?, visitors: row.get(1)? });
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [from], read)?)).await
 }
 
 /// The paths most read from `from` on.
@@ -210,11 +165,7 @@ pub async fn top_pages(data: &Data, from: Instant, limit: usize) -> Result<Vec<R
     let sql = "SELECT path, count(*), count(DISTINCT visitor) FROM hits WHERE at >= ?1 \
                GROUP BY path ORDER BY 2 DESC, 1 LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Row {
-            name: row.get(0)?,
-            views: row.get(1)?,
-            visitors: row.get(2)?,
-        })
+        Ok(Row { name: row.get(0)?, views: row.get(1)?, visitors: row.get(2)? })
     };
     data.readers()
         .read(move |conn| {

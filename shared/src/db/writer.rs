@@ -56,10 +56,7 @@ impl Tx<'_> {
     ) -> Result<T, E> {
         self.statement("SAVEPOINT one")?;
         match change(self) {
-            Ok(value) => self
-                .statement("RELEASE one")
-                .map(|()| value)
-                .map_err(E::from),
+            Ok(value) => self.statement("RELEASE one").map(|()| value).map_err(E::from),
             Err(error) => {
                 self.undo_savepoint();
                 Err(error)
@@ -159,28 +156,15 @@ impl Writer {
         let (caller, answered) = oneshot::channel();
         // Stands when the change panics before it has a result of its own.
         let result = Err(Error::Panicked.into());
-        let pending = Pending {
-            change: Some(change),
-            result,
-            caller,
-        };
-        self.queue
-            .send(Box::new(pending))
-            .map_err(|_| Error::WriterGone)?;
-        answered
-            .await
-            .unwrap_or_else(|_| Err(Error::WriterGone.into()))
+        let pending = Pending { change: Some(change), result, caller };
+        self.queue.send(Box::new(pending)).map_err(|_| Error::WriterGone)?;
+        answered.await.unwrap_or_else(|_| Err(Error::WriterGone.into()))
     }
 }
 
 /// Commits a group and answers it; true when the outbox was filled.
 fn commit_group(conn: &Connection, origin: &str, mut group: Vec<Box<dyn Change>>) -> bool {
-    let tx = Tx {
-        conn,
-        now: Instant::now(),
-        origin,
-        outbox: Cell::new(false),
-    };
+    let tx = Tx { conn, now: Instant::now(), origin, outbox: Cell::new(false) };
     let committed = run_group(&tx, &mut group).map_err(|error| {
         tracing::error!(%error, changes = group.len(), "a transaction was not committed");
         if !conn.is_autocommit() {

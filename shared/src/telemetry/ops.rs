@@ -43,8 +43,7 @@ impl Ops {
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks
-            .push((name, Box::new(move || Box::pin(check()))));
+        self.checks.push((name, Box::new(move || Box::pin(check()))));
     }
 
     /// Serves until `shutdown`.
@@ -76,11 +75,7 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Response {
         parts.insert(*name, state);
     }
     let ready = parts.values().all(|state| state == "ok");
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"ready": ready, "parts": parts}))).into_response()
 }
 

@@ -26,16 +26,12 @@ async fn mail(site: &Site, address: &str, count: usize) -> String {
             .filter_map(|entry| {
                 let path = entry.ok()?.path();
                 let whole = path.extension().is_some_and(|extension| extension == "eml");
-                let text = whole
-                    .then(|| std::fs::read_to_string(&path).ok())
-                    .flatten()?;
+                let text = whole.then(|| std::fs::read_to_string(&path).ok()).flatten()?;
                 text.contains(address).then_some((path, text))
             })
             .collect();
         mails.sort();
-        (mails.len() >= count)
-            .then(|| mails.pop().map(|(_, text)| text))
-            .flatten()
+        (mails.len() >= count).then(|| mails.pop().map(|(_, text)| text)).flatten()
     })
     .await
 }
@@ -53,33 +49,19 @@ async fn a_code_by_mail_signs_in_once() {
     let site = Site::start(&[]);
     let visitor = browser(&site);
     visitor.get("/admin").await.expect(303);
-    let asked = visitor
-        .post_form("/signin", &[("email", "admin@example.com")])
-        .await
-        .expect(303);
+    let asked = visitor.post_form("/signin", &[("email", "admin@example.com")]).await.expect(303);
     let request = visitor.with("cookie", &cookies(&asked));
     let code = code_of(&mail(&site, "admin@example.com", 1).await);
-    let wrong = if code.starts_with('1') {
-        "22222222"
-    } else {
-        "11111111"
-    };
+    let wrong = if code.starts_with('1') { "22222222" } else { "11111111" };
     let refused = request.post_form("/signin/code", &[("code", wrong)]).await;
     assert!(refused.status.is_client_error(), "{}", refused.status);
     let stranger = visitor.post_form("/signin/code", &[("code", &code)]).await;
     assert!(!stranger.status.is_redirection() || !cookies(&stranger).contains("session"));
-    let signed_in = request
-        .post_form("/signin/code", &[("code", &code)])
-        .await
-        .expect(303);
+    let signed_in = request.post_form("/signin/code", &[("code", &code)]).await.expect(303);
     let session = visitor.with("cookie", &cookies(&signed_in));
     session.get("/admin").await.expect(200);
     let again = request.post_form("/signin/code", &[("code", &code)]).await;
-    assert!(
-        again.status.is_client_error(),
-        "a code was good twice: {}",
-        again.status
-    );
+    assert!(again.status.is_client_error(), "a code was good twice: {}", again.status);
     session.post_form("/signout", &[]).await.expect(303);
     session.get("/admin").await.expect(303);
 }
@@ -87,28 +69,17 @@ async fn a_code_by_mail_signs_in_once() {
 #[tokio::test]
 async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
     let site = Site::start(&[]);
-    let known = browser(&site)
-        .post_form("/signin", &[("email", "admin@example.com")])
-        .await;
-    let unknown = browser(&site)
-        .post_form("/signin", &[("email", "nobody@example.com")])
-        .await;
-    assert_eq!(
-        (known.status, known.text()),
-        (unknown.status, unknown.text())
-    );
+    let known = browser(&site).post_form("/signin", &[("email", "admin@example.com")]).await;
+    let unknown = browser(&site).post_form("/signin", &[("email", "nobody@example.com")]).await;
+    assert_eq!((known.status, known.text()), (unknown.status, unknown.text()));
     assert_eq!(known.header("location"), unknown.header("location"));
     mail(&site, "admin@example.com", 1).await;
     let list = |state: &str| format!("/api/v1/jobs?queue=mail&state={state}");
     let admin = site.admin();
-    until(
-        "two finished mail jobs",
-        Duration::from_secs(10),
-        || async {
-            let done = admin.get(&list("done")).await.expect(200).json();
-            (done["items"].as_array().unwrap().len() == 2).then_some(())
-        },
-    )
+    until("two finished mail jobs", Duration::from_secs(10), || async {
+        let done = admin.get(&list("done")).await.expect(200).json();
+        (done["items"].as_array().unwrap().len() == 2).then_some(())
+    })
     .await;
     let mails = std::fs::read_dir(site.path("mail_dir")).unwrap().count();
     assert_eq!(mails, 1);
@@ -118,16 +89,10 @@ async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
 async fn a_sign_in_link_is_good_once_and_a_new_one_takes_its_place() {
     let site = Site::start(&[]);
     let link = site.json()["signin_link"].as_str().unwrap().to_owned();
-    let path = link
-        .split_once("//")
-        .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    let path = link.split_once("//").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
     let path = path.expect("the link has a path");
     let first = site.visitor().get(path).await.expect(303);
-    site.visitor()
-        .with("cookie", &cookies(&first))
-        .get("/admin")
-        .await
-        .expect(200);
+    site.visitor().with("cookie", &cookies(&first)).get("/admin").await.expect(200);
     let second = site.visitor().get(path).await;
     assert!(second.status.is_client_error(), "{}", second.status);
     until("new link", Duration::from_secs(20), || async {
@@ -140,9 +105,7 @@ async fn a_sign_in_link_is_good_once_and_a_new_one_takes_its_place() {
 async fn a_form_of_another_site_is_refused_with_a_session() {
     let site = Site::start(&[]);
     let link = site.json()["signin_link"].as_str().unwrap().to_owned();
-    let path = link
-        .split_once("//")
-        .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    let path = link.split_once("//").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
     let signed_in = site.visitor().get(path.unwrap()).await.expect(303);
     let session = site.visitor().with("cookie", &cookies(&signed_in));
     let foreign = session.with("sec-fetch-site", "cross-site");

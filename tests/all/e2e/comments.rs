@@ -11,21 +11,13 @@ use crate::support::sse::Events;
 use crate::support::wait::until;
 
 async fn comments(client: &Client, slug: &str) -> Vec<Value> {
-    let list = client
-        .get(&format!("/api/v1/posts/{slug}/comments"))
-        .await
-        .expect(200)
-        .json();
+    let list = client.get(&format!("/api/v1/posts/{slug}/comments")).await.expect(200).json();
     list["items"].as_array().expect("items").clone()
 }
 
 async fn comment(client: &Client, slug: &str, body: &str) -> Value {
     let fields = json!({"author": "Ada", "body": body});
-    client
-        .post_json(&format!("/api/v1/posts/{slug}/comments"), &fields)
-        .await
-        .expect(202)
-        .json()
+    client.post_json(&format!("/api/v1/posts/{slug}/comments"), &fields).await.expect(202).json()
 }
 
 async fn approved(client: &Client, slug: &str, count: usize) -> Vec<Value> {
@@ -47,12 +39,7 @@ async fn a_comment_arrives_live_at_every_other_visitor_in_order() {
     }
     let mut sent = Vec::new();
     for number in 0..5 {
-        let answer = comment(
-            &site.visitor(),
-            &slug,
-            &format!("Number **{number}** of five"),
-        )
-        .await;
+        let answer = comment(&site.visitor(), &slug, &format!("Number **{number}** of five")).await;
         sent.push(answer["id"].clone());
         for window in &mut windows {
             let event = window.next().await;
@@ -60,17 +47,11 @@ async fn a_comment_arrives_live_at_every_other_visitor_in_order() {
             assert_eq!(event.data["payload"]["id"], sent[number]);
             assert_eq!(event.data["payload"]["status"], "approved");
             let html = event.data["payload"]["html"].as_str().unwrap();
-            assert!(
-                html.contains(&format!("<strong>{number}</strong>")),
-                "{html}"
-            );
+            assert!(html.contains(&format!("<strong>{number}</strong>")), "{html}");
         }
     }
-    let listed: Vec<Value> = comments(&site.visitor(), &slug)
-        .await
-        .iter()
-        .map(|c| c["id"].clone())
-        .collect();
+    let listed: Vec<Value> =
+        comments(&site.visitor(), &slug).await.iter().map(|c| c["id"].clone()).collect();
     assert_eq!(listed, sent);
 }
 
@@ -79,44 +60,24 @@ async fn invariant_7_a_form_posts_and_redirects_to_a_page_with_the_comment() {
     let site = Site::shared();
     let slug = site.post("form").await;
     let visitor = site.visitor();
-    let fields = [
-        ("author", "Grace"),
-        ("email", ""),
-        ("body", "By *form* alone"),
-        ("parent", ""),
-    ];
-    let answer = visitor
-        .post_form(&format!("/posts/{slug}/comments"), &fields)
-        .await
-        .expect(303);
+    let fields = [("author", "Grace"), ("email", ""), ("body", "By *form* alone"), ("parent", "")];
+    let answer = visitor.post_form(&format!("/posts/{slug}/comments"), &fields).await.expect(303);
     let target = answer.header("location");
     assert!(target.contains(&format!("/posts/{slug}")), "{target}");
     let page = until("comment on the page", Duration::from_secs(10), || async {
-        let page = visitor
-            .get(&format!("/posts/{slug}"))
-            .await
-            .expect(200)
-            .text();
+        let page = visitor.get(&format!("/posts/{slug}")).await.expect(200).text();
         page.contains("By <em>form</em> alone").then_some(page)
     })
     .await;
-    let id = comments(&visitor, &slug).await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert!(
-        page.contains(&format!("id=\"comment-{id}\"")),
-        "no anchor for {id}"
-    );
+    let id = comments(&visitor, &slug).await[0]["id"].as_str().unwrap().to_owned();
+    assert!(page.contains(&format!("id=\"comment-{id}\"")), "no anchor for {id}");
 }
 
 #[tokio::test]
 async fn a_retry_with_the_same_key_is_the_same_comment() {
     let site = Site::shared();
     let slug = site.post("retry").await;
-    let visitor = site
-        .visitor()
-        .with("idempotency-key", &Uuid::now_v7().to_string());
+    let visitor = site.visitor().with("idempotency-key", &Uuid::now_v7().to_string());
     let first = comment(&visitor, &slug, "Once").await;
     let again = comment(&visitor, &slug, "Once").await;
     assert_eq!(first["id"], again["id"]);
@@ -133,10 +94,7 @@ async fn a_suspicious_comment_is_held_and_its_approval_arrives_live() {
     let (visitor, admin) = (site.visitor(), site.admin());
     let mut window = Events::open(&visitor, &format!("topic=comments.{slug}"), None).await;
     let spam = "Buy http://a.example http://b.example http://c.example http://d.example now";
-    let id = comment(&visitor, &slug, spam).await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = comment(&visitor, &slug, spam).await["id"].as_str().unwrap().to_owned();
     let held = window.next().await.data;
     assert_eq!(
         (&held["payload"]["id"], &held["payload"]["status"]),
@@ -144,40 +102,18 @@ async fn a_suspicious_comment_is_held_and_its_approval_arrives_live() {
     );
     assert_eq!(held["payload"]["body"], "", "a held text must not travel");
     assert!(comments(&visitor, &slug).await.is_empty());
-    let pending = admin
-        .get("/api/v1/comments?status=pending")
-        .await
-        .expect(200)
-        .json();
-    let listed = pending["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|c| c["id"] == id.as_str());
+    let pending = admin.get("/api/v1/comments?status=pending").await.expect(200).json();
+    let listed = pending["items"].as_array().unwrap().iter().any(|c| c["id"] == id.as_str());
     assert!(listed, "{id} is not in {pending}");
-    visitor
-        .post_json(&format!("/api/v1/comments/{id}/approve"), &json!({}))
-        .await
-        .expect(401);
+    visitor.post_json(&format!("/api/v1/comments/{id}/approve"), &json!({})).await.expect(401);
     let approve = format!("/api/v1/comments/{id}/approve");
-    assert!(
-        admin
-            .post_json(&approve, &json!({}))
-            .await
-            .status
-            .is_success()
-    );
+    assert!(admin.post_json(&approve, &json!({})).await.status.is_success());
     let told = window.next().await.data;
     assert_eq!(
         (&told["payload"]["id"], &told["payload"]["status"]),
         (&json!(id), &json!("approved"))
     );
-    assert!(
-        told["payload"]["html"]
-            .as_str()
-            .unwrap()
-            .contains("a.example")
-    );
+    assert!(told["payload"]["html"].as_str().unwrap().contains("a.example"));
     assert_eq!(comments(&visitor, &slug).await.len(), 1);
 }
 
@@ -210,39 +146,19 @@ async fn a_wrong_comment_is_refused_by_name_and_nothing_is_kept() {
         (json!({"author": "A", "body": long}), "body"),
         (json!({"author": "A"}), "body"),
         (json!({"author": "A", "body": 7}), "body"),
-        (
-            json!({"author": "A", "body": "x", "email": "no address"}),
-            "email",
-        ),
-        (
-            json!({"author": "A", "body": "x", "parent": "no id"}),
-            "parent",
-        ),
+        (json!({"author": "A", "body": "x", "email": "no address"}), "email"),
+        (json!({"author": "A", "body": "x", "parent": "no id"}), "parent"),
         (json!(["A", "x"]), ""),
     ] {
         let answer = site.visitor().post_json(&path, &fields).await;
-        assert!(
-            answer.status.is_client_error(),
-            "{fields} gave {}",
-            answer.status
-        );
+        assert!(answer.status.is_client_error(), "{fields} gave {}", answer.status);
         assert_eq!(answer.header("content-type"), "application/problem+json");
-        assert!(
-            answer.text().contains(word),
-            "{word} is not named in {}",
-            answer.text()
-        );
+        assert!(answer.text().contains(word), "{word} is not named in {}", answer.text());
     }
     let fields = json!({"author": "A", "body": "x"});
-    site.visitor()
-        .post_json("/api/v1/posts/no-such/comments", &fields)
-        .await
-        .expect(404);
+    site.visitor().post_json("/api/v1/posts/no-such/comments", &fields).await.expect(404);
     let form = [("author", "Ada"), ("body", "")];
-    let page = site
-        .visitor()
-        .post_form(&format!("/posts/{slug}/comments"), &form)
-        .await;
+    let page = site.visitor().post_form(&format!("/posts/{slug}/comments"), &form).await;
     assert!(page.status.is_client_error(), "{}", page.status);
     assert!(page.text().contains("Ada"), "what was typed is lost");
     assert!(comments(&site.visitor(), &slug).await.is_empty());

@@ -12,11 +12,7 @@ use crate::support::wait::until;
 
 async fn settled(client: &Client, id: &str) -> Value {
     until("ready or failed image", Duration::from_secs(60), || async {
-        let image = client
-            .get(&format!("/api/v1/images/{id}"))
-            .await
-            .expect(200)
-            .json();
+        let image = client.get(&format!("/api/v1/images/{id}")).await.expect(200).json();
         (image["status"] != "queued").then_some(image)
     })
     .await
@@ -27,12 +23,7 @@ async fn an_upload_becomes_variants_that_a_post_shows_with_fixed_sizes() {
     let site = Site::shared();
     let admin = site.admin();
     let file = jpeg(2400, 1600, 1);
-    let id = admin
-        .upload("/api/v1/images", "a.jpg", &file)
-        .await
-        .expect(202)
-        .json()["id"]
-        .clone();
+    let id = admin.upload("/api/v1/images", "a.jpg", &file).await.expect(202).json()["id"].clone();
     let id = id.as_str().unwrap();
     let image = settled(&admin, id).await;
     assert_eq!(
@@ -41,27 +32,14 @@ async fn an_upload_becomes_variants_that_a_post_shows_with_fixed_sizes() {
     );
     let variants = image["variants"].as_array().unwrap();
     for width in [320, 640, 960, 1280, 1920] {
-        assert!(
-            variants.iter().any(|v| v["width"] == width),
-            "no variant of {width}"
-        );
+        assert!(variants.iter().any(|v| v["width"] == width), "no variant of {width}");
     }
     for variant in variants {
-        let answer = site
-            .visitor()
-            .get(variant["url"].as_str().unwrap())
-            .await
-            .expect(200);
-        assert_eq!(
-            answer.header("content-type"),
-            variant["type"].as_str().unwrap()
-        );
+        let answer = site.visitor().get(variant["url"].as_str().unwrap()).await.expect(200);
+        assert_eq!(answer.header("content-type"), variant["type"].as_str().unwrap());
         assert!(answer.header("cache-control").contains("immutable"));
         let picture = image::load_from_memory(&answer.body).expect("a variant is a picture");
-        assert_eq!(
-            u64::from(picture.width()),
-            variant["width"].as_u64().unwrap()
-        );
+        assert_eq!(u64::from(picture.width()), variant["width"].as_u64().unwrap());
     }
     let slug = format!("pictured-{id}");
     let post = json!({
@@ -69,18 +47,8 @@ async fn an_upload_becomes_variants_that_a_post_shows_with_fixed_sizes() {
         "status": "published",
     });
     admin.post_json("/api/v1/posts", &post).await.expect(201);
-    let page = site
-        .visitor()
-        .get(&format!("/posts/{slug}"))
-        .await
-        .expect(200)
-        .text();
-    for part in [
-        "srcset=",
-        "width=\"2400\"",
-        "height=\"1600\"",
-        "alt=\"seen\"",
-    ] {
+    let page = site.visitor().get(&format!("/posts/{slug}")).await.expect(200).text();
+    for part in ["srcset=", "width=\"2400\"", "height=\"1600\"", "alt=\"seen\""] {
         assert!(page.contains(part), "{part} is not on the page");
     }
 }
@@ -90,49 +58,30 @@ async fn the_admin_sees_the_status_change_live() {
     let site = Site::shared();
     let admin = site.admin();
     let file = jpeg(800, 600, 2);
-    let id = admin
-        .upload("/api/v1/images", "b.jpg", &file)
-        .await
-        .expect(202)
-        .json()["id"]
-        .clone();
+    let id = admin.upload("/api/v1/images", "b.jpg", &file).await.expect(202).json()["id"].clone();
     let topic = format!("images.{}", id.as_str().unwrap());
-    let state = site
-        .admin()
-        .get(&format!("/api/v1/images/{}", id.as_str().unwrap()))
-        .await
-        .json();
+    let state = site.admin().get(&format!("/api/v1/images/{}", id.as_str().unwrap())).await.json();
     if state["status"] == "queued" {
         let mut window = Events::open(&admin, &format!("topic={topic}"), None).await;
         while window.next().await.data["payload"]["status"] != "ready" {}
     }
-    assert_eq!(
-        settled(&admin, id.as_str().unwrap()).await["status"],
-        "ready"
-    );
+    assert_eq!(settled(&admin, id.as_str().unwrap()).await["status"], "ready");
 }
 
 #[tokio::test]
 async fn what_is_no_whole_image_is_refused_in_plain_words() {
     let site = Site::shared();
     let admin = site.admin();
-    let text = admin
-        .upload("/api/v1/images", "a.jpg", b"this is text, not a picture")
-        .await;
+    let text = admin.upload("/api/v1/images", "a.jpg", b"this is text, not a picture").await;
     assert!(matches!(text.status.as_u16(), 415 | 422), "{}", text.status);
     assert!(text.text().contains("JPEG"), "{}", text.text());
-    let svg = admin
-        .upload("/api/v1/images", "a.svg", b"<svg xmlns='x'></svg>")
-        .await;
+    let svg = admin.upload("/api/v1/images", "a.svg", b"<svg xmlns='x'></svg>").await;
     assert!(svg.status.is_client_error());
     let empty = admin.upload("/api/v1/images", "a.jpg", b"").await;
     assert!(empty.status.is_client_error());
     let large = vec![0xFF; 40 << 20];
     let large = admin.try_upload("/api/v1/images", "a.jpg", &large).await;
-    assert!(
-        large.as_ref().is_ok_and(|answer| answer.status == 413) || large.is_err(),
-        "{large:?}"
-    );
+    assert!(large.as_ref().is_ok_and(|answer| answer.status == 413) || large.is_err(), "{large:?}");
     let mut cut = jpeg(1200, 900, 3);
     cut.truncate(cut.len() / 2);
     let answer = admin.upload("/api/v1/images", "cut.jpg", &cut).await;
@@ -144,8 +93,5 @@ async fn what_is_no_whole_image_is_refused_in_plain_words() {
     } else {
         assert!(answer.status.is_client_error());
     }
-    site.visitor()
-        .upload("/api/v1/images", "a.jpg", &jpeg(10, 10, 4))
-        .await
-        .expect(401);
+    site.visitor().upload("/api/v1/images", "a.jpg", &jpeg(10, 10, 4)).await.expect(401);
 }

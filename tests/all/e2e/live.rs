@@ -17,12 +17,7 @@ async fn bodies(window: &mut Events, count: usize) -> Vec<String> {
     let mut bodies = Vec::new();
     for _ in 0..count {
         let event = window.next().await;
-        bodies.push(
-            event.data["payload"]["body"]
-                .as_str()
-                .unwrap_or(&event.topic)
-                .to_owned(),
-        );
+        bodies.push(event.data["payload"]["body"].as_str().unwrap_or(&event.topic).to_owned());
     }
     bodies
 }
@@ -82,24 +77,12 @@ async fn a_cursor_of_another_life_of_the_stream_gets_a_reset() {
 async fn a_page_carries_the_cursor_that_its_connection_resumes_from() {
     let site = Site::shared();
     let slug = site.post("cursor").await;
-    let page = site
-        .visitor()
-        .get(&format!("/posts/{slug}"))
-        .await
-        .expect(200)
-        .text();
-    let cursor = page
-        .split("data-cursor=\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next());
+    let page = site.visitor().get(&format!("/posts/{slug}")).await.expect(200).text();
+    let cursor = page.split("data-cursor=\"").nth(1).and_then(|rest| rest.split('"').next());
     let cursor = cursor.expect("the page has a cursor").to_owned();
     comment(&site, &slug, "between").await;
-    let mut other = Events::open(
-        &site.visitor(),
-        &format!("topic=comments.{slug}&since={cursor}"),
-        None,
-    )
-    .await;
+    let mut other =
+        Events::open(&site.visitor(), &format!("topic=comments.{slug}&since={cursor}"), None).await;
     assert_eq!(bodies(&mut other, 1).await, ["between"]);
 }
 
@@ -107,31 +90,16 @@ async fn a_page_carries_the_cursor_that_its_connection_resumes_from() {
 async fn topics_are_authorised_and_unknown_ones_refused() {
     let site = Site::shared();
     let ask = |client: Client, query: &'static str| async move {
-        let answer = client
-            .try_send(Method::GET, &format!("/events?{query}"), None)
-            .await;
+        let answer = client.try_send(Method::GET, &format!("/events?{query}"), None).await;
         answer.expect("the site answers").status().as_u16()
     };
-    for query in [
-        "",
-        "topic=",
-        "topic=nothing",
-        "topic=comments.*",
-        "topic=%3E",
-        "topic=comments",
-    ] {
+    for query in ["", "topic=", "topic=nothing", "topic=comments.*", "topic=%3E", "topic=comments"]
+    {
         assert_eq!(ask(site.visitor(), query).await, 400, "{query:?}");
     }
-    for query in [
-        "topic=jobs.comments",
-        "topic=alerts.errors",
-        "topic=backups.daily",
-    ] {
+    for query in ["topic=jobs.comments", "topic=alerts.errors", "topic=backups.daily"] {
         assert_eq!(ask(site.visitor(), query).await, 401, "{query:?}");
         assert_eq!(ask(site.admin(), query).await, 200, "{query:?}");
     }
-    assert_eq!(
-        ask(site.visitor(), "topic=comments.a&since=nonsense").await,
-        400
-    );
+    assert_eq!(ask(site.visitor(), "topic=comments.a&since=nonsense").await, 400);
 }

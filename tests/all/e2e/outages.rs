@@ -60,10 +60,7 @@ async fn invariant_5_with_nats_down_pages_are_served_and_comments_and_views_kept
     let site = Site::start(&[]);
     let slug = site.post("no-nats").await;
     let nats = Stopped::new(&site, "nats");
-    site.visitor()
-        .get(&format!("/posts/{slug}"))
-        .await
-        .expect(200);
+    site.visitor().get(&format!("/posts/{slug}")).await.expect(200);
     for _ in 0..3 {
         comment(&site, &slug).await;
         hit(&site, &slug).await;
@@ -78,19 +75,13 @@ async fn invariant_5_with_minio_down_all_but_uploads_goes_on() {
     let site = Site::start(&[]);
     let slug = site.post("no-minio").await;
     let minio = Stopped::new(&site, "minio");
-    site.visitor()
-        .get(&format!("/posts/{slug}"))
-        .await
-        .expect(200);
+    site.visitor().get(&format!("/posts/{slug}")).await.expect(200);
     comment(&site, &slug).await;
     hit(&site, &slug).await;
     approved(&site, &slug, 1).await;
     views(&site, 1).await;
     drop(minio);
-    let upload = site
-        .admin()
-        .upload("/api/v1/images", "a.jpg", &jpeg(400, 300, 9))
-        .await;
+    let upload = site.admin().upload("/api/v1/images", "a.jpg", &jpeg(400, 300, 9)).await;
     upload.expect(202);
 }
 
@@ -103,10 +94,7 @@ async fn invariants_5_and_8_with_the_worker_down_writes_are_quick_and_nothing_is
         let start = std::time::Instant::now();
         comment(&site, &slug).await;
         hit(&site, &slug).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(2),
-            "a handler waited for the worker"
-        );
+        assert!(start.elapsed() < Duration::from_secs(2), "a handler waited for the worker");
     }
     drop(worker);
     approved(&site, &slug, 3).await;

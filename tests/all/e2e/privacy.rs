@@ -15,18 +15,9 @@ const ADDRESS: &str = "203.0.113.77";
 async fn invariant_9_reading_sets_no_cookie() {
     let site = Site::shared();
     let slug = site.post("cookies").await;
-    for path in [
-        "/",
-        &format!("/posts/{slug}"),
-        "/search?q=a",
-        "/feed.atom",
-        "/ui/app.css",
-    ] {
+    for path in ["/", &format!("/posts/{slug}"), "/search?q=a", "/feed.atom", "/ui/app.css"] {
         let answer = site.visitor().get(path).await;
-        assert!(
-            !answer.headers.contains_key("set-cookie"),
-            "{path} sets a cookie"
-        );
+        assert!(!answer.headers.contains_key("set-cookie"), "{path} sets a cookie");
     }
 }
 
@@ -39,13 +30,8 @@ async fn invariant_9_no_visitors_address_is_on_disk() {
     let beacon = json!({"path": format!("/posts/{slug}")});
     visitor.post_json("/hits", &beacon).await.expect(204);
     let fields = json!({"author": "Ada", "body": "Who am I?"});
-    visitor
-        .post_json(&format!("/api/v1/posts/{slug}/comments"), &fields)
-        .await
-        .expect(202);
-    visitor
-        .post_form("/signin", &[("email", "x@example.com")])
-        .await;
+    visitor.post_json(&format!("/api/v1/posts/{slug}/comments"), &fields).await.expect(202);
+    visitor.post_form("/signin", &[("email", "x@example.com")]).await;
     let path = format!("/api/v1/posts/{slug}/comments");
     until("comment", Duration::from_secs(10), || async {
         let list = visitor.get(&path).await.json();

@@ -25,8 +25,7 @@ async fn counted(window: &mut Events, topic: &str, views: u64, visitors: u64) {
             }
         }
     });
-    seen.await
-        .unwrap_or_else(|_| panic!("{topic} never says {wanted}"));
+    seen.await.unwrap_or_else(|_| panic!("{topic} never says {wanted}"));
 }
 
 #[tokio::test]
@@ -42,16 +41,8 @@ async fn a_view_counts_once_a_visitor_and_session_and_the_counter_moves_live() {
     hit(&ada, &slug).await;
     hit(&bob, &slug).await;
     counted(&mut window, &topic, 2, 2).await;
-    let page = site
-        .visitor()
-        .get(&format!("/posts/{slug}"))
-        .await
-        .expect(200)
-        .text();
-    let shown = page
-        .split("data-views")
-        .nth(1)
-        .and_then(|rest| rest.split('>').nth(1));
+    let page = site.visitor().get(&format!("/posts/{slug}")).await.expect(200).text();
+    let shown = page.split("data-views").nth(1).and_then(|rest| rest.split('>').nth(1));
     assert!(
         shown.is_some_and(|text| text.trim_start().starts_with('2')),
         "the page shows {shown:?}"
@@ -61,18 +52,9 @@ async fn a_view_counts_once_a_visitor_and_session_and_the_counter_moves_live() {
 #[tokio::test]
 async fn a_wrong_beacon_is_refused() {
     let site = Site::shared();
-    for beacon in [
-        json!({}),
-        json!({"path": "no-slash"}),
-        json!({"path": 5}),
-        json!([]),
-    ] {
+    for beacon in [json!({}), json!({"path": "no-slash"}), json!({"path": 5}), json!([])] {
         let answer = site.visitor().post_json("/hits", &beacon).await;
-        assert!(
-            answer.status.is_client_error(),
-            "{beacon} gave {}",
-            answer.status
-        );
+        assert!(answer.status.is_client_error(), "{beacon} gave {}", answer.status);
     }
 }
 

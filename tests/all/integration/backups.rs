@@ -21,25 +21,13 @@ fn path(home: &Home, name: &str) -> String {
 
 /// The keys of a bucket that begin with `prefix`.
 async fn keys(bucket: &Bucket, prefix: &str) -> Vec<String> {
-    let pages: Vec<_> = bucket
-        .list(prefix)
-        .try_collect()
-        .await
-        .expect("it can be listed");
-    pages
-        .into_iter()
-        .flat_map(|page| page.objects)
-        .map(|object| object.key)
-        .collect()
+    let pages: Vec<_> = bucket.list(prefix).try_collect().await.expect("it can be listed");
+    pages.into_iter().flat_map(|page| page.objects).map(|object| object.key).collect()
 }
 
 #[track_caller]
 fn check(run: &Value, state: &str, drill: &str) {
-    assert_eq!(
-        (run["state"].as_str(), run["drill"].as_str()),
-        (Some(state), Some(drill)),
-        "{run}"
-    );
+    assert_eq!((run["state"].as_str(), run["drill"].as_str()), (Some(state), Some(drill)), "{run}");
     assert_eq!(run["verified"], run["objects"], "{run}");
 }
 
@@ -56,19 +44,12 @@ async fn each_tier_holds_the_site_and_only_what_is_new_is_copied() {
     }
     for tier in &TIERS[1..] {
         let run = home.json(&["backup", "run", tier]);
-        assert_eq!(
-            (run["copied"].as_i64(), run["deleted"].as_i64()),
-            (Some(0), Some(0)),
-            "{run}"
-        );
+        assert_eq!((run["copied"].as_i64(), run["deleted"].as_i64()), (Some(0), Some(0)), "{run}");
     }
     // The same size, another content: a tool that compares sizes misses it.
     let changed = Bytes::from_static(b"PICTURE 00007");
     let public = home.bucket("public");
-    public
-        .put(&key(7), changed.clone(), PutOptions::typed("image/png"))
-        .await
-        .unwrap();
+    public.put(&key(7), changed.clone(), PutOptions::typed("image/png")).await.unwrap();
     public.delete(&key(8)).await.unwrap();
     let before = keys(&home.tier("daily"), "objects/").await.len();
     let run = home.json(&["backup", "run", "daily"]);
@@ -91,11 +72,7 @@ async fn each_tier_holds_the_site_and_only_what_is_new_is_copied() {
     let older = path(&home, "older");
     home.ok(&["restore", "--from", "2-week", "--to", &older, "--objects"]);
     let old = std::fs::read(std::path::Path::new(&older).join("public").join(key(8)));
-    assert_eq!(
-        old.unwrap(),
-        b"picture 00008",
-        "an older tier is not touched by a newer loss"
-    );
+    assert_eq!(old.unwrap(), b"picture 00008", "an older tier is not touched by a newer loss");
 }
 
 #[tokio::test]
@@ -136,37 +113,15 @@ async fn a_restore_goes_back_to_a_moment() {
     home.ok(&["drill", "live"]);
     home.ok(&["backup", "run", "daily"]);
     for from in ["live", "daily"] {
-        let (now, before) = (
-            path(&home, &format!("{from}-now")),
-            path(&home, &format!("{from}-then")),
-        );
+        let (now, before) =
+            (path(&home, &format!("{from}-now")), path(&home, &format!("{from}-then")));
         home.ok(&["restore", "--from", from, "--to", &now]);
-        assert_eq!(
-            Home::slugs(now.as_ref()).await,
-            ["first", "second"],
-            "{from}"
-        );
-        home.ok(&[
-            "restore",
-            "--from",
-            from,
-            "--to",
-            &before,
-            "--at",
-            &then.to_string(),
-        ]);
+        assert_eq!(Home::slugs(now.as_ref()).await, ["first", "second"], "{from}");
+        home.ok(&["restore", "--from", from, "--to", &before, "--at", &then.to_string()]);
         assert_eq!(Home::slugs(before.as_ref()).await, ["first"], "{from}");
     }
     let never = path(&home, "never");
-    home.fails(&[
-        "restore",
-        "--from",
-        "live",
-        "--to",
-        &never,
-        "--at",
-        "2020-01-01T00:00:00Z",
-    ]);
+    home.fails(&["restore", "--from", "live", "--to", &never, "--at", "2020-01-01T00:00:00Z"]);
 }
 
 #[tokio::test]
@@ -179,10 +134,7 @@ async fn a_damaged_copy_fails_its_drill_and_is_not_promoted() {
     for object in keys(&daily, "objects/").await {
         let length = daily.head(&object).await.unwrap().length;
         let noise = Bytes::from(vec![b'!'; usize::try_from(length).unwrap()]);
-        daily
-            .put(&object, noise, PutOptions::default())
-            .await
-            .unwrap();
+        daily.put(&object, noise, PutOptions::default()).await.unwrap();
     }
     let told = home.fails(&["drill", "daily"]);
     assert!(told.contains("is damaged"), "{told}");
@@ -190,10 +142,7 @@ async fn a_damaged_copy_fails_its_drill_and_is_not_promoted() {
     assert!(told.contains("is damaged"), "{told}");
     assert!(keys(&home.tier("1-week"), "").await.is_empty());
     let status = home.json(&["status"]);
-    assert_eq!(
-        status["tiers"][0]["head"]["drill"]["passed"], false,
-        "{status}"
-    );
+    assert_eq!(status["tiers"][0]["head"]["drill"]["passed"], false, "{status}");
 }
 
 #[tokio::test]
@@ -203,10 +152,7 @@ async fn an_object_that_a_tier_lost_is_copied_again() {
     home.fill(0..5).await;
     home.ok(&["backup", "run", "daily"]);
     let daily = home.tier("daily");
-    daily
-        .delete_many(&keys(&daily, "objects/").await)
-        .await
-        .unwrap();
+    daily.delete_many(&keys(&daily, "objects/").await).await.unwrap();
     let told = home.fails(&["drill", "daily"]);
     assert!(told.contains("lacks"), "{told}");
     let told = home.fails(&["backup", "run", "1-week"]);
@@ -228,23 +174,12 @@ async fn what_looks_like_loss_is_not_copied() {
     let gone: Vec<String> = (0..15).map(key).collect();
     home.bucket("public").delete_many(&gone).await.unwrap();
     let told = home.fails(&["backup", "run", "daily"]);
-    assert!(
-        told.contains("objects of the public bucket went from 20 to 5"),
-        "{told}"
-    );
+    assert!(told.contains("objects of the public bucket went from 20 to 5"), "{told}");
     let foreseen = home.json(&["backup", "run", "daily", "--force", "--dry-run"]);
     assert!(foreseen["deleted"].as_i64() >= Some(15), "{foreseen}");
     let runs = home.runs().await.len();
-    check(
-        &home.json(&["backup", "run", "daily", "--force"]),
-        "done",
-        "passed",
-    );
-    assert_eq!(
-        home.runs().await.len(),
-        runs + 1,
-        "a dry run is not recorded"
-    );
+    check(&home.json(&["backup", "run", "daily", "--force"]), "done", "passed");
+    assert_eq!(home.runs().await.len(), runs + 1, "a dry run is not recorded");
 }
 
 #[tokio::test]
@@ -268,14 +203,8 @@ async fn missed_runs_are_made_up_at_boot_the_oldest_tier_first() {
     .await;
     let tiers: Vec<_> = runs.iter().map(|run| run.tier.as_str()).collect();
     assert_eq!(tiers, ["2-week", "1-week", "daily"]);
-    let states: Vec<_> = runs
-        .iter()
-        .map(|run| (run.state.as_str(), &run.error))
-        .collect();
-    assert!(
-        states.iter().all(|(state, _)| *state == "done"),
-        "{states:?}"
-    );
+    let states: Vec<_> = runs.iter().map(|run| (run.state.as_str(), &run.error)).collect();
+    assert!(states.iter().all(|(state, _)| *state == "done"), "{states:?}");
     for task in schedule::list(&home.data()).await.unwrap() {
         let is_tier = task.task.starts_with("backup:");
         assert!(!is_tier || task.due_at > Some(Instant::now()), "{task:?}");
@@ -286,14 +215,9 @@ async fn missed_runs_are_made_up_at_boot_the_oldest_tier_first() {
 async fn a_run_that_the_admin_asks_for_begins_within_seconds() {
     let mut home = Home::prepared();
     home.replicate().await;
-    backups::request_run(&home.data(), Tier::Daily)
-        .await
-        .unwrap();
+    backups::request_run(&home.data(), Tier::Daily).await.unwrap();
     until("the run", Duration::from_secs(15), || async {
-        home.runs()
-            .await
-            .into_iter()
-            .find(|run| run.state == "done")
+        home.runs().await.into_iter().find(|run| run.state == "done")
     })
     .await;
 }
@@ -303,18 +227,12 @@ async fn runs_never_overlap() {
     let mut home = Home::prepared();
     home.replicate().await;
     let (data, life) = (home.data(), Duration::from_secs(60));
-    assert!(
-        schedule::lease(&data, "backups", "another".to_owned(), life)
-            .await
-            .unwrap()
-    );
+    assert!(schedule::lease(&data, "backups", "another".to_owned(), life).await.unwrap());
     for words in [&["backup", "run", "daily"][..], &["drill", "live"]] {
         let told = home.fails(words);
         assert!(told.contains("another backup"), "{told}");
     }
-    schedule::release(&data, "backups", "another".to_owned())
-        .await
-        .unwrap();
+    schedule::release(&data, "backups", "another".to_owned()).await.unwrap();
     home.ok(&["backup", "run", "daily"]);
 }
 
@@ -324,15 +242,8 @@ async fn a_copy_cut_off_by_kill_leaves_the_tier_as_it_was() {
     home.replicate().await;
     home.fill(0..10).await;
     home.ok(&["backup", "run", "daily"]);
-    let head = async || {
-        home.tier("daily")
-            .get("head.json")
-            .await
-            .unwrap()
-            .bytes(9999)
-            .await
-            .unwrap()
-    };
+    let head =
+        async || home.tier("daily").get("head.json").await.unwrap().bytes(9999).await.unwrap();
     let before = head().await;
     home.fill(10..400).await;
     let objects = keys(&home.tier("daily"), "objects/").await.len();
@@ -407,9 +318,7 @@ async fn preparing_twice_changes_nothing_and_a_site_starts_without_its_store() {
 async fn cron_does_not_outlive_litestream() {
     let mut home = Home::prepared();
     home.replicate().await;
-    let cron = children(home.litestream_pid())
-        .pop()
-        .expect("cron runs under it");
+    let cron = children(home.litestream_pid()).pop().expect("cron runs under it");
     home.stop(Signal::KILL);
     until("the end of cron", LIMIT, || async {
         (!std::path::Path::new("/proc").join(&cron).exists()).then_some(())
@@ -424,9 +333,5 @@ fn children(pid: u32) -> Vec<String> {
         std::fs::read_to_string(thread.ok()?.path().join("children")).ok()
     };
     let children: Vec<String> = threads.filter_map(read).collect();
-    children
-        .join(" ")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
+    children.join(" ").split_whitespace().map(str::to_owned).collect()
 }

@@ -1,5 +1,7 @@
 //! cron, Litestream, NATS and two object stores, without web and worker.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -66,10 +68,7 @@ impl Home {
             .map(|path| path.parent().expect("a folder").to_owned());
         command
             .env_remove("AWS_CA_BUNDLE")
-            .env(
-                "PATH",
-                std::env::join_paths(folders).expect("plain folders"),
-            )
+            .env("PATH", std::env::join_paths(folders).expect("plain folders"))
             .env("SITE_DATA_DIR", self.data_dir())
             .env("NATS_URL", self.nats.url())
             .env("S3_BUCKET_BACKUP", "backup")
@@ -80,41 +79,26 @@ impl Home {
                 .env(format!("{prefix}ENDPOINT"), store.endpoint())
                 .env(format!("{prefix}REGION"), Minio::REGION)
                 .env(format!("{prefix}ACCESS_KEY_ID"), Minio::ACCESS_KEY_ID)
-                .env(
-                    format!("{prefix}SECRET_ACCESS_KEY"),
-                    Minio::SECRET_ACCESS_KEY,
-                );
+                .env(format!("{prefix}SECRET_ACCESS_KEY"), Minio::SECRET_ACCESS_KEY);
         }
         command
     }
 
     /// Runs a command of cron.
     pub fn cron(&self, words: &[&str]) -> Output {
-        self.command(&binary("cron"))
-            .args(words)
-            .output()
-            .expect("cron runs")
+        self.command(&binary("cron")).args(words).output().expect("cron runs")
     }
 
     /// Begins a command of cron.
     pub fn begin(&self, words: &[&str]) -> Child {
         let mut command = self.command(&binary("cron"));
-        command
-            .args(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("cron runs")
+        command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("cron runs")
     }
 
     /// Runs a command of cron that goes through; gives what it prints.
     #[track_caller]
     pub fn ok(&self, words: &[&str]) -> String {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.cron(words);
+        let Output { status, stdout, stderr } = self.cron(words);
         let told = String::from_utf8_lossy(&stderr);
         assert_eq!(
             status.code(),
@@ -135,11 +119,7 @@ impl Home {
     /// Runs a command of cron that fails; gives all that it says.
     #[track_caller]
     pub fn fails(&self, words: &[&str]) -> String {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.cron(words);
+        let Output { status, stdout, stderr } = self.cron(words);
         let told = [stdout, stderr].concat();
         let told = String::from_utf8_lossy(&told).into_owned();
         assert_eq!(status.code(), Some(1), "{words:?}: {told}");
@@ -152,16 +132,15 @@ impl Home {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let log = std::fs::File::create(self.dir.path().join("litestream.log")).expect("a log");
         let mut command = self.command(&self.litestream);
-        command
-            .args(["replicate", "-config"])
-            .arg(root.join("litestream.yml"));
+        command.args(["replicate", "-config"]).arg(root.join("litestream.yml"));
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         self.replicating = Some(command.spawn().expect("Litestream starts"));
+        let socket = self.data_dir().join("litestream.sock");
+        let database = self.data_dir().join("data.db");
+        until("Litestream", LIMIT, || async { sync(&socket, &database).ok() }).await;
         let backup = self.bucket("backup");
-        until("a marked replica", LIMIT, || async {
-            backup.head("sentinel.json").await.ok()
-        })
-        .await;
+        until("a marked replica", LIMIT, || async { backup.head("sentinel.json").await.ok() })
+            .await;
     }
 
     pub fn litestream_pid(&self) -> u32 {
@@ -202,10 +181,7 @@ impl Home {
         for number in objects {
             let content = Bytes::from(format!("picture {number:05}"));
             let options = PutOptions::typed("image/webp");
-            public
-                .put(&key(number), content, options)
-                .await
-                .expect("it is stored");
+            public.put(&key(number), content, options).await.expect("it is stored");
         }
     }
 
@@ -220,18 +196,13 @@ impl Home {
             publish_at: None,
         };
         let html = markdown::render_post(&draft.markdown);
-        posts::create(&self.data(), draft, html, Uuid::now_v7())
-            .await
-            .expect("it is saved");
+        posts::create(&self.data(), draft, html, Uuid::now_v7()).await.expect("it is saved");
     }
 
     /// The slugs in a restored database.
     pub async fn slugs(dir: &Path) -> Vec<String> {
         let data = Data::open(dir).expect("a database of this version");
-        let filter = posts::Filter {
-            limit: 100,
-            ..posts::Filter::default()
-        };
+        let filter = posts::Filter { limit: 100, ..posts::Filter::default() };
         let page = posts::list(&data, filter).await.expect("it can be read");
         let mut slugs: Vec<_> = page.items.into_iter().map(|post| post.slug).collect();
         slugs.sort();
@@ -240,9 +211,7 @@ impl Home {
 
     /// The runs of the tiers, oldest first.
     pub async fn runs(&self) -> Vec<backups::Run> {
-        let page = backups::list(&self.data(), None, None, 100)
-            .await
-            .expect("they can be read");
+        let page = backups::list(&self.data(), None, None, 100).await.expect("they can be read");
         page.items.into_iter().rev().collect()
     }
 }
@@ -256,4 +225,16 @@ impl Drop for Home {
 /// The key of a numbered picture.
 pub fn key(number: u32) -> String {
     format!("{:02}/picture {number}.webp", number % 7)
+}
+
+/// Has Litestream replicate all that is committed.
+fn sync(socket: &Path, database: &Path) -> std::io::Result<()> {
+    let body = serde_json::json!({"path": database, "wait": true, "timeout": 30}).to_string();
+    let length = body.len();
+    let mut stream = UnixStream::connect(socket)?;
+    let head = "POST /sync HTTP/1.0\r\nHost: litestream\r\nContent-Type: application/json";
+    stream.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    if answer.contains(" 200 OK") { Ok(()) } else { Err(std::io::Error::other(answer)) }
 }

@@ -87,16 +87,9 @@ impl Api {
     /// # Errors
     /// When `url` is of another kind.
     pub fn new(url: &str, admin_token: &str) -> Result<Self, Error> {
-        let authority = url
-            .strip_prefix("http://")
-            .map(|rest| rest.trim_end_matches('/'));
-        let authority = authority
-            .ok_or_else(|| Error::Address(url.to_owned()))?
-            .to_owned();
-        Ok(Self {
-            authority,
-            bearer: format!("Bearer {admin_token}"),
-        })
+        let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let authority = authority.ok_or_else(|| Error::Address(url.to_owned()))?.to_owned();
+        Ok(Self { authority, bearer: format!("Bearer {admin_token}") })
     }
 
     /// Whether a post of this slug exists, draft or not.
@@ -169,22 +162,13 @@ impl Api {
             match text(&call, &image, "status")?.as_str() {
                 "ready" => return Ok(()),
                 "failed" => {
-                    let reason = image["error"]
-                        .as_str()
-                        .unwrap_or("no reason given")
-                        .to_owned();
-                    return Err(Error::Picture {
-                        name: name.to_owned(),
-                        reason,
-                    });
+                    let reason = image["error"].as_str().unwrap_or("no reason given").to_owned();
+                    return Err(Error::Picture { name: name.to_owned(), reason });
                 }
                 _ => sleep(POLL_EVERY),
             }
         }
-        Err(Error::Slow {
-            name: name.to_owned(),
-            seconds: READY_WITHIN.as_secs(),
-        })
+        Err(Error::Slow { name: name.to_owned(), seconds: READY_WITHIN.as_secs() })
     }
 
     /// All comments of a post.
@@ -198,10 +182,7 @@ impl Api {
             let call = format!("GET /api/v1/posts/{slug}/comments{query}");
             let mut page = accept(&call, self.send(&call, &[], &[])?)?;
             let Some(items) = page["items"].as_array_mut() else {
-                return Err(Error::Shape {
-                    call,
-                    what: "items",
-                });
+                return Err(Error::Shape { call, what: "items" });
             };
             all.append(items);
             match page["next"].as_str() {
@@ -239,10 +220,8 @@ impl Api {
             ("User-Agent", "hearth-seed"),
         ];
         headers.extend_from_slice(more);
-        exchange(&self.authority, call, &headers, body).map_err(|source| Error::Reach {
-            call: call.to_owned(),
-            source,
-        })
+        exchange(&self.authority, call, &headers, body)
+            .map_err(|source| Error::Reach { call: call.to_owned(), source })
     }
 }
 
@@ -250,33 +229,20 @@ impl Api {
 fn accept(call: &str, answer: Answer) -> Result<Value, Error> {
     let body = serde_json::from_slice::<Value>(&answer.body);
     if (200..300).contains(&answer.status) {
-        return body.map_err(|_| Error::Shape {
-            call: call.to_owned(),
-            what: "JSON",
-        });
+        return body.map_err(|_| Error::Shape { call: call.to_owned(), what: "JSON" });
     }
     let said = |name: &str| body.as_ref().ok().and_then(|body| body[name].as_str());
     let detail = match (said("title"), said("detail")) {
         (Some(title), Some(detail)) => format!("{title}: {detail}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => String::from_utf8_lossy(&answer.body)
-            .chars()
-            .take(300)
-            .collect(),
+        (None, None) => String::from_utf8_lossy(&answer.body).chars().take(300).collect(),
     };
-    Err(Error::Refused {
-        call: call.to_owned(),
-        status: answer.status,
-        detail,
-    })
+    Err(Error::Refused { call: call.to_owned(), status: answer.status, detail })
 }
 
 fn text(call: &str, body: &Value, what: &'static str) -> Result<String, Error> {
     let found = body[what].as_str().map(str::to_owned);
-    found.ok_or_else(|| Error::Shape {
-        call: call.to_owned(),
-        what,
-    })
+    found.ok_or_else(|| Error::Shape { call: call.to_owned(), what })
 }
 
 #[cfg(test)]
@@ -286,35 +252,16 @@ mod tests {
     #[test]
     fn a_refusal_tells_status_title_and_detail() {
         let body = br#"{"type":"about:blank","title":"Bad slug","detail":"it has a space"}"#;
-        let error = accept(
-            "POST /x",
-            Answer {
-                status: 422,
-                body: body.to_vec(),
-            },
-        )
-        .unwrap_err();
+        let error = accept("POST /x", Answer { status: 422, body: body.to_vec() }).unwrap_err();
         assert_eq!(error.to_string(), "POST /x: 422 Bad slug: it has a space");
 
-        let plain = accept(
-            "POST /x",
-            Answer {
-                status: 502,
-                body: b"down".to_vec(),
-            },
-        );
+        let plain = accept("POST /x", Answer { status: 502, body: b"down".to_vec() });
         assert_eq!(plain.unwrap_err().to_string(), "POST /x: 502 down");
     }
 
     #[test]
     fn only_a_plain_http_address_is_taken() {
-        assert_eq!(
-            Api::new("http://127.0.0.1:8080/", "t").unwrap().authority,
-            "127.0.0.1:8080"
-        );
-        assert!(matches!(
-            Api::new("https://a.example", "t"),
-            Err(Error::Address(_))
-        ));
+        assert_eq!(Api::new("http://127.0.0.1:8080/", "t").unwrap().authority, "127.0.0.1:8080");
+        assert!(matches!(Api::new("https://a.example", "t"), Err(Error::Address(_))));
     }
 }

@@ -6,38 +6,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Name and text of each file.
 const POSTS: &[(&str, &str)] = &[
-    (
-        "counting-without-cookies",
-        include_str!("posts/counting-without-cookies.md"),
-    ),
+    ("counting-without-cookies", include_str!("posts/counting-without-cookies.md")),
     ("dead-jobs", include_str!("posts/dead-jobs.md")),
-    (
-        "exactly-once-honestly",
-        include_str!("posts/exactly-once-honestly.md"),
-    ),
+    ("exactly-once-honestly", include_str!("posts/exactly-once-honestly.md")),
     ("five-containers", include_str!("posts/five-containers.md")),
     ("group-commit", include_str!("posts/group-commit.md")),
     ("kill-nine", include_str!("posts/kill-nine.md")),
-    (
-        "litestream-and-the-wal",
-        include_str!("posts/litestream-and-the-wal.md"),
-    ),
-    (
-        "reading-the-code",
-        include_str!("posts/reading-the-code.md"),
-    ),
+    ("litestream-and-the-wal", include_str!("posts/litestream-and-the-wal.md")),
+    ("reading-the-code", include_str!("posts/reading-the-code.md")),
     ("sync-always", include_str!("posts/sync-always.md")),
     ("the-live-hub", include_str!("posts/the-live-hub.md")),
     ("the-outbox", include_str!("posts/the-outbox.md")),
-    (
-        "the-way-of-an-image",
-        include_str!("posts/the-way-of-an-image.md"),
-    ),
+    ("the-way-of-an-image", include_str!("posts/the-way-of-an-image.md")),
     ("three-tiers", include_str!("posts/three-tiers.md")),
-    (
-        "without-javascript",
-        include_str!("posts/without-javascript.md"),
-    ),
+    ("without-javascript", include_str!("posts/without-javascript.md")),
 ];
 const COMMENTS: &str = include_str!("comments.md");
 
@@ -87,11 +69,7 @@ pub struct Comment {
 pub fn posts() -> Result<Vec<Post>, String> {
     let parsed = POSTS.iter().map(|&(name, file)| {
         let post = post(file).map_err(|error| format!("posts/{name}.md: {error}"))?;
-        if post.slug == name {
-            Ok(post)
-        } else {
-            Err(format!("posts/{name}.md: slug differs"))
-        }
+        if post.slug == name { Ok(post) } else { Err(format!("posts/{name}.md: slug differs")) }
     });
     let mut posts = parsed.collect::<Result<Vec<_>, String>>()?;
     posts.sort_by_key(|post| match post.when {
@@ -107,9 +85,7 @@ pub fn posts() -> Result<Vec<Post>, String> {
 /// What is wrong with the file.
 pub fn comments() -> Result<Vec<Comment>, String> {
     let sections = COMMENTS.split("\n@@ ").skip(1);
-    sections
-        .map(|section| comment(section).map_err(|e| format!("comments.md: {e}")))
-        .collect()
+    sections.map(|section| comment(section).map_err(|e| format!("comments.md: {e}"))).collect()
 }
 
 impl Post {
@@ -121,12 +97,10 @@ impl Post {
 
     /// Its text with ids in place of names.
     pub fn text(&self, ids: &BTreeMap<String, String>) -> String {
-        self.pictures()
-            .into_iter()
-            .fold(self.markdown.clone(), |text, name| match ids.get(name) {
-                Some(id) => text.replace(&format!("](image:{name})"), &format!("](image:{id})")),
-                None => text,
-            })
+        self.pictures().into_iter().fold(self.markdown.clone(), |text, name| match ids.get(name) {
+            Some(id) => text.replace(&format!("](image:{name})"), &format!("](image:{id})")),
+            None => text,
+        })
     }
 }
 
@@ -145,15 +119,11 @@ impl When {
         let Self::On(days, minutes) = self else {
             return None;
         };
-        let seconds = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let today = i64::try_from(seconds / 86_400).unwrap_or(0);
         let (year, month, day) = civil(today + days);
         let (hour, minute) = (minutes / 60, minutes % 60);
-        Some(format!(
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"
-        ))
+        Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"))
     }
 }
 
@@ -165,11 +135,7 @@ fn civil(day: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * years + years / 4 - years / 100);
     let march = (5 * of_year + 2) / 153;
     let month = if march < 10 { march + 3 } else { march - 9 };
-    (
-        years + era * 400 + i64::from(month <= 2),
-        month,
-        of_year - (153 * march + 2) / 5 + 1,
-    )
+    (years + era * 400 + i64::from(month <= 2), month, of_year - (153 * march + 2) / 5 + 1)
 }
 
 fn post(file: &str) -> Result<Post, String> {
@@ -196,15 +162,8 @@ fn when(text: &str) -> Result<When, String> {
     let wrong = || format!("when: {text}: takes draft, N days ago, HH:MM or in N days, HH:MM");
     let (day, time) = text.split_once(", ").ok_or_else(wrong)?;
     let past = day.strip_suffix(" days ago").map(|n| format!("-{n}"));
-    let next = || {
-        day.strip_prefix("in ")
-            .and_then(|d| d.strip_suffix(" days"))
-            .map(str::to_owned)
-    };
-    let days = past
-        .or_else(next)
-        .and_then(|n| n.parse().ok())
-        .ok_or_else(wrong)?;
+    let next = || day.strip_prefix("in ").and_then(|d| d.strip_suffix(" days")).map(str::to_owned);
+    let days = past.or_else(next).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     let (hour, minute) = time.split_once(':').ok_or_else(wrong)?;
     let number = |n: &str| n.parse::<i64>().map_err(|_| wrong());
     Ok(When::On(days, number(hour)? * 60 + number(minute)?))
@@ -238,16 +197,8 @@ mod tests {
     #[test]
     fn there_are_a_dozen_posts_a_scheduled_one_and_a_draft() {
         let posts = posts().unwrap();
-        let count = |status| {
-            posts
-                .iter()
-                .filter(|post| post.when.status() == status)
-                .count()
-        };
-        assert_eq!(
-            (count("published"), count("scheduled"), count("draft")),
-            (12, 1, 1)
-        );
+        let count = |status| posts.iter().filter(|post| post.when.status() == status).count();
+        assert_eq!((count("published"), count("scheduled"), count("draft")), (12, 1, 1));
         assert!(posts.windows(2).all(|pair| pair[0].slug != pair[1].slug));
     }
 
@@ -256,22 +207,14 @@ mod tests {
         let posts = posts().unwrap();
         let shown: BTreeSet<&str> = posts.iter().flat_map(Post::pictures).collect();
         assert!(posts.iter().all(|post| !post.pictures().is_empty()));
-        assert!(
-            shown
-                .iter()
-                .copied()
-                .eq(photos::CATALOGUE.iter().map(|photo| photo.name))
-        );
+        assert!(shown.iter().copied().eq(photos::CATALOGUE.iter().map(|photo| photo.name)));
     }
 
     #[test]
     fn links_between_posts_lead_to_posts_that_are_published_by_then() {
         let posts = posts().unwrap();
-        let seen = |slug: &str| {
-            posts
-                .iter()
-                .any(|p| p.slug == slug && p.when.status() == "published")
-        };
+        let seen =
+            |slug: &str| posts.iter().any(|p| p.slug == slug && p.when.status() == "published");
         for post in &posts {
             for tail in post.markdown.split("](/posts/").skip(1) {
                 let slug = tail.split(')').next().unwrap();
@@ -286,12 +229,7 @@ mod tests {
         let mut keys = BTreeSet::new();
         for comment in comments().unwrap() {
             let post = posts.iter().find(|post| post.slug == comment.slug);
-            assert_eq!(
-                post.map(|post| post.when.status()),
-                Some("published"),
-                "{}",
-                comment.key
-            );
+            assert_eq!(post.map(|post| post.when.status()), Some("published"), "{}", comment.key);
             let parent = comment.parent.iter().all(|parent| keys.contains(parent));
             assert!(parent && !comment.body.is_empty(), "{}", comment.key);
             assert!(keys.insert(comment.key));
@@ -312,14 +250,8 @@ mod tests {
     fn times_are_counted_from_today() {
         let noon = UNIX_EPOCH + Duration::from_secs(1_709_208_000); // 2024-02-29 12:00
         let moment = |text| when(text).unwrap().moment(noon);
-        assert_eq!(
-            moment("60 days ago, 08:05").as_deref(),
-            Some("2023-12-31T08:05:00Z")
-        );
-        assert_eq!(
-            moment("in 1 days, 00:00").as_deref(),
-            Some("2024-03-01T00:00:00Z")
-        );
+        assert_eq!(moment("60 days ago, 08:05").as_deref(), Some("2023-12-31T08:05:00Z"));
+        assert_eq!(moment("in 1 days, 00:00").as_deref(), Some("2024-03-01T00:00:00Z"));
         assert_eq!(moment("draft"), None);
         assert!(when("yesterday").is_err());
     }

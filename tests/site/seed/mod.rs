@@ -80,27 +80,16 @@ fn fill(
             missing.push(post);
         }
     }
-    tell(&format!(
-        "{} of {} sample posts are to be written",
-        missing.len(),
-        posts.len()
-    ));
+    tell(&format!("{} of {} sample posts are to be written", missing.len(), posts.len()));
     let mut album = Album::open(&api, kept)?;
     album.complete(&missing, tell)?;
     for post in missing {
         let made = api.create_post(&request(post, &album.ids))?;
-        let note = if made {
-            post.when.status()
-        } else {
-            "was there"
-        };
+        let note = if made { post.when.status() } else { "was there" };
         tell(&format!("post {}: {note}", post.slug));
     }
     let written = discuss(&api, &comments)?;
-    tell(&format!(
-        "{written} of {} sample comments written",
-        comments.len()
-    ));
+    tell(&format!("{written} of {} sample comments written", comments.len()));
     Ok(())
 }
 
@@ -115,9 +104,7 @@ impl<'a> Album<'a> {
     /// Reads the list of an earlier run and strikes out what the site does
     /// not have.
     fn open(api: &'a Api, kept: &'a Path) -> Result<Self, Error> {
-        let list = fs::read(kept)
-            .ok()
-            .and_then(|list| serde_json::from_slice(&list).ok());
+        let list = fs::read(kept).ok().and_then(|list| serde_json::from_slice(&list).ok());
         let mut ids: BTreeMap<String, String> = list.unwrap_or_default();
         for (name, id) in ids.clone() {
             if !api.has_image(&id)? {
@@ -137,10 +124,7 @@ impl<'a> Album<'a> {
                 let print = print.map_err(Error::Content)?;
                 let (name, alt) = (print.photo.name, print.photo.alt);
                 let id = self.api.upload(name, alt, &print.file)?;
-                tell(&format!(
-                    "picture {name}: {:.1} MB uploaded",
-                    print.file.len() as f64 / 1e6
-                ));
+                tell(&format!("picture {name}: {:.1} MB uploaded", print.file.len() as f64 / 1e6));
                 self.ids.insert(name.to_owned(), id);
                 self.keep()?;
             }
@@ -170,10 +154,7 @@ impl<'a> Album<'a> {
         let draft = self.kept.with_extension("json.new");
         fs::write(&draft, text)
             .and_then(|()| fs::rename(&draft, self.kept))
-            .map_err(|source| Error::Keep {
-                path: self.kept.to_owned(),
-                source,
-            })
+            .map_err(|source| Error::Keep { path: self.kept.to_owned(), source })
     }
 }
 
@@ -202,26 +183,13 @@ fn discuss(api: &Api, comments: &[Comment]) -> Result<usize, Error> {
             there.insert(slug, api.comments(slug)?);
         }
         let same = |old: &&Value| old["author"] == *comment.author && old["body"] == *comment.body;
-        if let Some(id) = there[slug]
-            .iter()
-            .find(same)
-            .and_then(|old| old["id"].as_str())
-        {
+        if let Some(id) = there[slug].iter().find(same).and_then(|old| old["id"].as_str()) {
             ids.insert(&comment.key, id.to_owned());
             continue;
         }
-        let parent = comment
-            .parent
-            .as_deref()
-            .and_then(|key| ids.get(key))
-            .map(String::as_str);
+        let parent = comment.parent.as_deref().and_then(|key| ids.get(key)).map(String::as_str);
         let key = format!("seed-{slug}-{}", comment.key);
-        let new = NewComment {
-            author: &comment.author,
-            body: &comment.body,
-            parent,
-            key: &key,
-        };
+        let new = NewComment { author: &comment.author, body: &comment.body, parent, key: &key };
         ids.insert(&comment.key, api.comment(slug, &new)?);
         written += 1;
     }

@@ -22,10 +22,7 @@ const FAULT: &str = "mail.send: SMTP connection refused\n  caused by: tcp connec
 pub fn write(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     gallery.page("admin-dashboard", &dashboard())?;
     writing(gallery)?;
-    gallery.page(
-        "admin-comments",
-        &moderation(vec![held(1), held(2), held(3)]),
-    )?;
+    gallery.page("admin-comments", &moderation(vec![held(1), held(2), held(3)]))?;
     gallery.page("admin-comments-empty", &moderation(Vec::new()))?;
     gallery.page("admin-images", &library())?;
     gallery.page("admin-jobs", &job_list())?;
@@ -89,16 +86,8 @@ fn alerts() -> Vec<Alert> {
         href: Some("/admin/jobs/1".into()),
     };
     vec![
-        alert(
-            Tone::Error,
-            "A mail could not be sent in 5 attempts",
-            "worker, queue mail",
-        ),
-        alert(
-            Tone::Warning,
-            "The weekly backup is an hour late",
-            "cron, tier 1-week",
-        ),
+        alert(Tone::Error, "A mail could not be sent in 5 attempts", "worker, queue mail"),
+        alert(Tone::Warning, "The weekly backup is an hour late", "cron, tier 1-week"),
     ]
 }
 
@@ -123,66 +112,35 @@ fn writing(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         filter("Scheduled", Some(1), false),
         filter("Published", Some(12), false),
     ];
-    let list = PostsPage {
-        layout: admin_layout(),
-        nav: nav(),
-        filters,
-        posts: rows(),
-        pager: pager(),
-    };
+    let list =
+        PostsPage { layout: admin_layout(), nav: nav(), filters, posts: rows(), pager: pager() };
     gallery.page("admin-posts", &list)?;
-    gallery.page(
-        "admin-post-new",
-        &post_form(None, PostForm::default(), PostErrors::default()),
-    )?;
-    gallery.page(
-        "admin-post-edit",
-        &post_form(Some("the-outbox"), written(), mistakes()),
-    )?;
-    let preview = PreviewPage {
-        layout: admin_layout(),
-        post: crate::site::sample_post(),
-    };
+    gallery.page("admin-post-new", &post_form(None, PostForm::default(), PostErrors::default()))?;
+    gallery.page("admin-post-edit", &post_form(Some("the-outbox"), written(), mistakes()))?;
+    let preview = PreviewPage { layout: admin_layout(), post: crate::site::sample_post() };
     gallery.page("admin-preview", &preview)?;
     let post = rows().remove(0);
-    gallery.page(
-        "admin-post-delete",
-        &PostDeletePage {
-            layout: admin_layout(),
-            nav: nav(),
-            post,
-        },
-    )
+    gallery.page("admin-post-delete", &PostDeletePage { layout: admin_layout(), nav: nav(), post })
 }
 
 fn rows() -> Vec<PostRow> {
     let states = ["published", "draft", "scheduled", "published"];
-    let rows = posts()
-        .into_iter()
-        .zip(states)
-        .map(|(post, status)| PostRow {
-            slug: post.slug,
-            title: post.title,
-            status: status.into(),
-            publish_at: (status != "draft").then_some(post.published),
-            updated: ago(86_400),
-            views: post.views,
-            comments: post.comments,
-        });
+    let rows = posts().into_iter().zip(states).map(|(post, status)| PostRow {
+        slug: post.slug,
+        title: post.title,
+        status: status.into(),
+        publish_at: (status != "draft").then_some(post.published),
+        updated: ago(86_400),
+        views: post.views,
+        comments: post.comments,
+    });
     rows.collect()
 }
 
 fn post_form(slug: Option<&str>, form: PostForm, errors: PostErrors) -> PostFormPage {
     let images = vec![image(1, "ready"), image(2, "ready"), image(3, "ready")];
     let saved_slug = slug.map(Into::into);
-    PostFormPage {
-        layout: admin_layout(),
-        nav: nav(),
-        saved_slug,
-        form,
-        errors,
-        images,
-    }
+    PostFormPage { layout: admin_layout(), nav: nav(), saved_slug, form, errors, images }
 }
 
 fn written() -> PostForm {
@@ -200,11 +158,7 @@ fn written() -> PostForm {
 fn mistakes() -> PostErrors {
     let slug = Some("Another post has this address already.".into());
     let form = Some("The post was not saved. Your text is still here.".into());
-    PostErrors {
-        slug,
-        form,
-        ..PostErrors::default()
-    }
+    PostErrors { slug, form, ..PostErrors::default() }
 }
 
 fn moderation(comments: Vec<CommentRow>) -> CommentsPage {
@@ -239,11 +193,7 @@ fn held(n: i64) -> CommentRow {
 
 fn library() -> ImagesPage {
     let statuses = ["queued", "ready", "ready", "failed", "ready", "ready"];
-    let images = statuses
-        .iter()
-        .enumerate()
-        .map(|(n, status)| image(n, status))
-        .collect();
+    let images = statuses.iter().enumerate().map(|(n, status)| image(n, status)).collect();
     ImagesPage {
         layout: admin_layout(),
         nav: nav(),
@@ -256,23 +206,8 @@ fn library() -> ImagesPage {
 }
 
 fn job_list() -> JobsPage {
-    let states = [
-        "Any state",
-        "queued",
-        "running",
-        "scheduled",
-        "done",
-        "dead",
-    ];
-    let names = [
-        "Any queue",
-        "comments",
-        "views",
-        "posts",
-        "mail",
-        "images",
-        "image-results",
-    ];
+    let states = ["Any state", "queued", "running", "scheduled", "done", "dead"];
+    let names = ["Any queue", "comments", "views", "posts", "mail", "images", "image-results"];
     let jobs = [
         ("comment.check", "queued"),
         ("image.variants", "running"),
@@ -283,21 +218,12 @@ fn job_list() -> JobsPage {
     JobsPage {
         layout: admin_layout(),
         nav: nav(),
-        queues: names
-            .iter()
-            .map(|name| filter(name, None, *name == "Any queue"))
-            .collect(),
-        states: states
-            .iter()
-            .map(|name| filter(name, Some(2), *name == "dead"))
-            .collect(),
+        queues: names.iter().map(|name| filter(name, None, *name == "Any queue")).collect(),
+        states: states.iter().map(|name| filter(name, Some(2), *name == "dead")).collect(),
         queue: String::new(),
         state: "dead".into(),
         topics: vec!["jobs.comments".into()],
-        jobs: jobs
-            .into_iter()
-            .map(|(kind, state)| job(kind, state))
-            .collect(),
+        jobs: jobs.into_iter().map(|(kind, state)| job(kind, state)).collect(),
         pager: pager(),
     }
 }
@@ -364,28 +290,14 @@ fn tiers() -> Vec<Tier> {
         busy,
     };
     vec![
-        tier(
-            "daily",
-            "every day at 03:10 UTC",
-            Some(run("daily", None, false)),
-            false,
-        ),
+        tier("daily", "every day at 03:10 UTC", Some(run("daily", None, false)), false),
         tier(
             "1-week",
             "Mondays at 04:10 UTC",
-            Some(run(
-                "1-week",
-                Some("list: the off-site store refused the key"),
-                false,
-            )),
+            Some(run("1-week", Some("list: the off-site store refused the key"), false)),
             false,
         ),
-        tier(
-            "2-week",
-            "every second Monday at 05:10 UTC",
-            Some(run("2-week", None, true)),
-            true,
-        ),
+        tier("2-week", "every second Monday at 05:10 UTC", Some(run("2-week", None, true)), true),
     ]
 }
 
@@ -393,19 +305,9 @@ fn backups() -> BackupsPage {
     let runs = vec![
         run("2-week", None, true),
         run("daily", None, false),
-        run(
-            "1-week",
-            Some("list: the off-site store refused the key"),
-            false,
-        ),
+        run("1-week", Some("list: the off-site store refused the key"), false),
     ];
-    BackupsPage {
-        layout: admin_layout(),
-        nav: nav(),
-        tiers: tiers(),
-        runs,
-        pager: pager(),
-    }
+    BackupsPage { layout: admin_layout(), nav: nav(), tiers: tiers(), runs, pager: pager() }
 }
 
 fn alert_list() -> AlertsPage {
@@ -413,10 +315,7 @@ fn alert_list() -> AlertsPage {
     AlertsPage {
         layout: admin_layout(),
         nav: nav(),
-        filters: kinds
-            .iter()
-            .map(|kind| filter(kind, None, *kind == "All"))
-            .collect(),
+        filters: kinds.iter().map(|kind| filter(kind, None, *kind == "All")).collect(),
         alerts: alerts(),
         pager: Pager::default(),
     }
@@ -427,10 +326,7 @@ fn settings() -> SettingsPage {
     SettingsPage {
         title: base.site_title.clone(),
         description: base.site_description.clone(),
-        layout: Layout {
-            notice: Some(Notice::good("Saved.")),
-            ..base
-        },
+        layout: Layout { notice: Some(Notice::good("Saved.")), ..base },
         nav: nav(),
         title_error: None,
         description_error: None,

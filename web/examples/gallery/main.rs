@@ -24,11 +24,7 @@ struct Gallery {
 
 impl Gallery {
     fn page(&mut self, name: &str, page: &impl Template) -> Result<(), Box<dyn Error>> {
-        let file = if name.contains('.') {
-            name.to_owned()
-        } else {
-            format!("{name}.html")
-        };
+        let file = if name.contains('.') { name.to_owned() } else { format!("{name}.html") };
         fs::write(self.dir.join(&file), page.render()?)?;
         self.names.push(file);
         Ok(())
@@ -40,10 +36,7 @@ impl Gallery {
             .iter()
             .map(|name| format!("<li><a href=\"{name}\">{name}</a></li>\n"))
             .collect();
-        fs::write(
-            self.dir.join("index.html"),
-            format!("<!doctype html>\n<ul>\n{links}</ul>\n"),
-        )?;
+        fs::write(self.dir.join("index.html"), format!("<!doctype html>\n<ul>\n{links}</ul>\n"))?;
         Ok(())
     }
 }
@@ -52,15 +45,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Some(dir) = env::args_os().nth(1) else {
         return Err("name the folder to write to".into());
     };
-    let mut gallery = Gallery {
-        dir: dir.into(),
-        names: Vec::new(),
-    };
+    let mut gallery = Gallery { dir: dir.into(), names: Vec::new() };
     fs::create_dir_all(gallery.dir.join("media"))?;
-    copy_ui(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("ui"),
-        &gallery.dir.join("ui"),
-    )?;
+    copy_ui(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui"), &gallery.dir.join("ui"))?;
     for (name, picture) in samples::pictures() {
         fs::write(gallery.dir.join("media").join(name), picture)?;
     }

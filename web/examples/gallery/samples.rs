@@ -27,38 +27,20 @@ pub fn layout() -> Layout {
 }
 
 pub fn admin_layout() -> Layout {
-    let viewer = Viewer {
-        email: "ada@hearth.example".into(),
-        admin: true,
-    };
-    Layout {
-        viewer: Some(viewer),
-        ..layout()
-    }
+    let viewer = Viewer { email: "ada@hearth.example".into(), admin: true };
+    Layout { viewer: Some(viewer), ..layout() }
 }
 
 pub fn nav() -> AdminNav {
-    AdminNav {
-        pending_comments: 3,
-        dead_jobs: 2,
-        open_alerts: 1,
-    }
+    AdminNav { pending_comments: 3, dead_jobs: 2, open_alerts: 1 }
 }
 
 pub fn filter(label: &str, count: Option<u64>, current: bool) -> Filter {
-    Filter {
-        label: label.into(),
-        href: "#".into(),
-        count,
-        current,
-    }
+    Filter { label: label.into(), href: "#".into(), count, current }
 }
 
 pub fn pager() -> Pager {
-    Pager {
-        newer: Some("/?page=1".into()),
-        older: Some("/?page=3".into()),
-    }
+    Pager { newer: Some("/?page=1".into()), older: Some("/?page=3".into()) }
 }
 
 /// Landscapes of four hours of the day, drawn.
@@ -112,10 +94,7 @@ pub fn post(
         title: title.into(),
         excerpt: excerpt.into(),
         published: ago(days * 86_400),
-        tags: vec![
-            "how it works".into(),
-            slug.split('-').next().unwrap_or(slug).into(),
-        ],
+        tags: vec!["how it works".into(), slug.split('-').next().unwrap_or(slug).into()],
         reading_minutes: 4 + u32::try_from(days % 5).unwrap_or(0),
         views: length * 97,
         readers: if days < 6 { 3 } else { 0 },
@@ -166,11 +145,7 @@ pub fn image(n: usize, status: &str) -> ImageCard {
         status: status.into(),
         error,
         name: format!("IMG_20261{n}04_ridge-above-the-valley.jpeg"),
-        alt: if n == 2 {
-            String::new()
-        } else {
-            "Ridge above the valley".into()
-        },
+        alt: if n == 2 { String::new() } else { "Ridge above the valley".into() },
         created: ago(i64::try_from(n).unwrap_or(0) * 5000),
         thumbnail: ready.then(|| format!("/media/{}.svg", n % 4)),
         width: (status != "failed").then_some(6000),

@@ -24,35 +24,12 @@ pub fn write(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
 }
 
 fn lists(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
-    let tags = [
-        ("how it works", 12),
-        ("sqlite", 5),
-        ("nats", 4),
-        ("images", 2),
-        ("backups", 2),
-    ];
-    let tags = tags
-        .map(|(name, posts)| TagCount {
-            name: name.into(),
-            posts,
-        })
-        .into();
-    let home = HomePage {
-        layout: layout(),
-        posts: posts(),
-        readers: 12,
-        tags,
-        pager: pager(),
-    };
+    let tags = [("how it works", 12), ("sqlite", 5), ("nats", 4), ("images", 2), ("backups", 2)];
+    let tags = tags.map(|(name, posts)| TagCount { name: name.into(), posts }).into();
+    let home = HomePage { layout: layout(), posts: posts(), readers: 12, tags, pager: pager() };
     gallery.page("home", &home)?;
     let (posts, pager) = (Vec::new(), Pager::default());
-    let empty = HomePage {
-        layout: admin_layout(),
-        posts,
-        readers: 1,
-        tags: Vec::new(),
-        pager,
-    };
+    let empty = HomePage { layout: admin_layout(), posts, readers: 1, tags: Vec::new(), pager };
     gallery.page("home-empty", &empty)?;
     let tag = TagPage {
         layout: layout(),
@@ -63,26 +40,15 @@ fn lists(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     };
     gallery.page("tag", &tag)?;
     gallery.page("search", &search("outbox", hits()))?;
-    gallery.page(
-        "search-none",
-        &search("<b>perpetuum mobile</b>", Vec::new()),
-    )
+    gallery.page("search-none", &search("<b>perpetuum mobile</b>", Vec::new()))
 }
 
 fn search(query: &str, hits: Vec<SearchHit>) -> SearchPage {
-    SearchPage {
-        layout: layout(),
-        query: query.into(),
-        hits,
-        pager: Pager::default(),
-    }
+    SearchPage { layout: layout(), query: query.into(), hits, pager: Pager::default() }
 }
 
 fn hits() -> Vec<SearchHit> {
-    let part = |text: &str, hit| SnippetPart {
-        text: text.into(),
-        hit,
-    };
+    let part = |text: &str, hit| SnippetPart { text: text.into(), hit };
     let found = |post: &web::views::blog::PostSummary| SearchHit {
         slug: post.slug.clone(),
         title: post.title.clone(),
@@ -90,10 +56,7 @@ fn hits() -> Vec<SearchHit> {
         snippet: vec![
             part("… is written to the ", false),
             part("outbox", true),
-            part(
-                " in the same transaction, and the relay sends it when it can …",
-                false,
-            ),
+            part(" in the same transaction, and the relay sends it when it can …", false),
         ],
     };
     posts().iter().map(found).collect()
@@ -102,17 +65,10 @@ fn hits() -> Vec<SearchHit> {
 fn reading(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     gallery.page("post", &post_page(layout(), form()))?;
     let notice = Notice::good("Thank you. Your comment is held for moderation.");
-    let held = Layout {
-        notice: Some(notice),
-        ..layout()
-    };
+    let held = Layout { notice: Some(notice), ..layout() };
     gallery.page("post-held", &post_page(held, form()))?;
     gallery.page("post-refused", &post_page(layout(), refused()))?;
-    let quiet = PostPage {
-        comments: Vec::new(),
-        comment_count: 0,
-        ..post_page(layout(), form())
-    };
+    let quiet = PostPage { comments: Vec::new(), comment_count: 0, ..post_page(layout(), form()) };
     gallery.page("post-quiet", &quiet)?;
     let lost = ErrorPage {
         layout: layout(),
@@ -125,12 +81,7 @@ fn reading(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
 }
 
 fn post_page(layout: Layout, form: CommentForm) -> PostPage {
-    let link = |slug: &str, title: &str| {
-        Some(PostLink {
-            slug: slug.into(),
-            title: title.into(),
-        })
-    };
+    let link = |slug: &str, title: &str| Some(PostLink { slug: slug.into(), title: title.into() });
     PostPage {
         layout,
         post: sample_post(),
@@ -172,12 +123,8 @@ fn comment(n: i64, author: &str, html: &str, replies: Vec<Comment>) -> Comment {
 }
 
 fn comments() -> Vec<Comment> {
-    let deepest = comment(
-        4,
-        "Noor",
-        "<p>That one index is what I was missing. Thanks!</p>",
-        Vec::new(),
-    );
+    let deepest =
+        comment(4, "Noor", "<p>That one index is what I was missing. Thanks!</p>", Vec::new());
     let answer = comment(
         3,
         "Ada",
@@ -218,27 +165,14 @@ fn refused() -> CommentForm {
         body: Some("A comment has at most 8000 characters; this one has 8312.".into()),
         form: Some("The comment was not accepted. Your text is still here.".into()),
     };
-    let parent = Some(ReplyTo {
-        id: "0198f3a1".into(),
-        author: "Jonas Weidmann".into(),
-    });
+    let parent = Some(ReplyTo { id: "0198f3a1".into(), author: "Jonas Weidmann".into() });
     let (body, email) = ("An hour is *nothing* …".into(), "jonas@".into());
-    CommentForm {
-        parent,
-        errors,
-        body,
-        email,
-        ..form()
-    }
+    CommentForm { parent, errors, body, email, ..form() }
 }
 
 fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     let (email, error) = ("ada@hearth.example".to_owned(), None);
-    let signin = SignInPage {
-        layout: layout(),
-        email: email.clone(),
-        error,
-    };
+    let signin = SignInPage { layout: layout(), email: email.clone(), error };
     gallery.page("signin", &signin)?;
     let code = |error: Option<&str>, open| CodePage {
         layout: layout(),
@@ -248,14 +182,8 @@ fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         digits: 8,
         open,
     };
-    gallery.page(
-        "signin-code",
-        &code(Some("That is not the code. 4 tries are left."), true),
-    )?;
-    gallery.page(
-        "signin-spent",
-        &code(Some("Too many wrong codes: this one is spent."), false),
-    )?;
+    gallery.page("signin-code", &code(Some("That is not the code. 4 tries are left."), true))?;
+    gallery.page("signin-spent", &code(Some("Too many wrong codes: this one is spent."), false))?;
     let session = |id: &str, browser: &str, current| Session {
         id: id.into(),
         browser: browser.into(),
@@ -269,13 +197,7 @@ fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         session("2", "Safari on iPhone", false),
         session("3", "Chromium on Debian", false),
     ];
-    gallery.page(
-        "account",
-        &AccountPage {
-            layout: admin_layout(),
-            sessions,
-        },
-    )
+    gallery.page("account", &AccountPage { layout: admin_layout(), sessions })
 }
 
 fn machines(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
@@ -301,10 +223,5 @@ fn machines(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         address: format!("{}{}", base.site_url, post.href()),
         updated: Some(post.published),
     };
-    gallery.page(
-        "sitemap.xml",
-        &Sitemap {
-            pages: posts().into_iter().map(page).collect(),
-        },
-    )
+    gallery.page("sitemap.xml", &Sitemap { pages: posts().into_iter().map(page).collect() })
 }

@@ -17,16 +17,9 @@ pub fn session_name(https: bool) -> &'static str {
 /// The value of a cookie that was sent.
 #[must_use]
 pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let sent = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = sent
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.split_once('='));
-    pairs
-        .find(|(key, _)| key.trim() == name)
-        .map(|(_, value)| value.trim())
+    let sent = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = sent.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
 }
 
 /// A `Set-Cookie` that scripts cannot read and other sites cannot send along.

@@ -36,10 +36,7 @@ fn is_ours(from: &str, host: Option<&str>, site: &Url) -> bool {
 
 fn authority(url: &Url) -> Option<String> {
     let host = url.host_str()?;
-    Some(
-        url.port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
-    )
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -58,46 +55,22 @@ mod tests {
             .collect::<HeaderMap>();
         let site = Url::parse("https://me.example").unwrap();
         assert_eq!(allows(&Method::POST, &headers, &site), expect, "{pairs:?}");
-        assert!(
-            allows(&Method::GET, &headers, &site),
-            "reading is always allowed"
-        );
+        assert!(allows(&Method::GET, &headers, &site), "reading is always allowed");
     }
 
     #[test]
     fn the_browsers_own_word_decides() {
-        check(
-            &[
-                ("sec-fetch-site", "same-origin"),
-                ("origin", "https://you.example"),
-            ],
-            true,
-        );
+        check(&[("sec-fetch-site", "same-origin"), ("origin", "https://you.example")], true);
         check(&[("sec-fetch-site", "none")], true);
-        check(
-            &[
-                ("sec-fetch-site", "cross-site"),
-                ("origin", "https://me.example"),
-            ],
-            false,
-        );
+        check(&[("sec-fetch-site", "cross-site"), ("origin", "https://me.example")], false);
         check(&[("sec-fetch-site", "same-site")], false);
     }
 
     #[test]
     fn without_it_origin_or_referer_does() {
         check(&[("origin", "https://me.example")], true);
-        check(
-            &[
-                ("origin", "http://127.0.0.1:8080"),
-                ("host", "127.0.0.1:8080"),
-            ],
-            true,
-        );
-        check(
-            &[("origin", "https://you.example"), ("host", "me.example")],
-            false,
-        );
+        check(&[("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")], true);
+        check(&[("origin", "https://you.example"), ("host", "me.example")], false);
         check(&[("origin", "null"), ("host", "me.example")], false);
         check(&[("referer", "https://me.example/posts/a")], true);
         check(&[("referer", "https://you.example/")], false);
@@ -106,12 +79,6 @@ mod tests {
     #[test]
     fn programs_are_not_browsers() {
         check(&[], true);
-        check(
-            &[
-                ("authorization", "Bearer x"),
-                ("origin", "https://you.example"),
-            ],
-            true,
-        );
+        check(&[("authorization", "Bearer x"), ("origin", "https://you.example")], true);
     }
 }

@@ -57,9 +57,7 @@ impl FromRequestParts<AppState> for MaybeAdmin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        Ok(Self(
-            identify(parts, state).await?.map(|identity| identity.user),
-        ))
+        Ok(Self(identify(parts, state).await?.map(|identity| identity.user)))
     }
 }
 
@@ -77,14 +75,7 @@ async fn identify(parts: &mut Parts, state: &AppState) -> Result<Option<Identity
 pub(crate) async fn look_up(headers: &HeaderMap, state: &AppState) -> Result<Option<Identity>> {
     if let Some(token) = bearer(headers)? {
         let user = users::by_token(&state.data, signin::token_hash(token)).await?;
-        return user
-            .map(|user| {
-                Some(Identity {
-                    user,
-                    session: None,
-                })
-            })
-            .ok_or(Error::Unauthorised);
+        return user.map(|user| Some(Identity { user, session: None })).ok_or(Error::Unauthorised);
     }
     let name = cookies::session_name(state.config.is_https());
     let Some(token) = cookies::get(headers, name) else {
@@ -94,10 +85,7 @@ pub(crate) async fn look_up(headers: &HeaderMap, state: &AppState) -> Result<Opt
         return Ok(None);
     };
     let user = users::by_id(&state.data, session.user).await?;
-    Ok(user.map(|user| Identity {
-        user,
-        session: Some(session),
-    }))
+    Ok(user.map(|user| Identity { user, session: Some(session) }))
 }
 
 /// The token of an `Authorization` header.

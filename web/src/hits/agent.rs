@@ -33,10 +33,7 @@ pub fn system(agent: &str) -> Option<&'static str> {
 }
 
 fn find(families: &[(&str, &'static str)], agent: &str) -> Option<&'static str> {
-    families
-        .iter()
-        .find(|(mark, _)| agent.contains(mark))
-        .map(|(_, family)| *family)
+    families.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, family)| *family)
 }
 
 #[cfg(test)]

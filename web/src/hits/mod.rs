@@ -65,9 +65,7 @@ impl Packer {
     /// When it is not.
     pub async fn store(&self, hit: Hit) -> Result<(), NotStored> {
         let (answer, answered) = oneshot::channel();
-        self.queue
-            .try_send((hit, answer))
-            .map_err(|_| NotStored::Overloaded)?;
+        self.queue.try_send((hit, answer)).map_err(|_| NotStored::Overloaded)?;
         answered.await.unwrap_or(Err(NotStored::Failed))
     }
 }
@@ -102,11 +100,7 @@ async fn store(bus: &Bus, spool: &Spool, hits: Vec<Hit>) -> Result<(), NotStored
 
 fn message(hits: Vec<Hit>) -> Message {
     let pack = CountViews { hits }.envelope(Uuid::now_v7());
-    Message {
-        msg_id: pack.msg_id(),
-        subject: CountViews::subject(),
-        body: pack.to_json().into(),
-    }
+    Message { msg_id: pack.msg_id(), subject: CountViews::subject(), body: pack.to_json().into() }
 }
 
 async fn empty_spool(bus: Bus, spool: Spool, shutdown: Shutdown) {

@@ -49,42 +49,26 @@ pub async fn hit(
     let path = page_path(&beacon.path)?;
     let visitor = state.visitor(&headers, &peer).await?;
     let own_host = state.config.site_url.host_str();
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let hit = Hit {
         id: Uuid::now_v7(),
         at: Instant::now(),
         path,
         visitor,
-        referrer: beacon
-            .referrer
-            .as_deref()
-            .and_then(|url| referring_host(url, own_host)),
-        title: beacon
-            .title
-            .map(|title| title.chars().take(TITLE_MAX).collect()),
+        referrer: beacon.referrer.as_deref().and_then(|url| referring_host(url, own_host)),
+        title: beacon.title.map(|title| title.chars().take(TITLE_MAX).collect()),
         browser: agent::browser(agent).map(str::to_owned),
         system: agent::system(agent).map(str::to_owned),
         width: beacon.width.filter(|width| (1..=WIDTH_MAX).contains(width)),
     };
-    state
-        .packer
-        .store(hit)
-        .await
-        .map_err(|error| Error::unavailable(error.to_string()))?;
+    state.packer.store(hit).await.map_err(|error| Error::unavailable(error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The path alone: `/posts/a/?x#y` is the page `/posts/a`.
 fn page_path(path: &str) -> Result<String> {
     let bare = path.split(['?', '#']).next().unwrap_or_default();
-    let bare = if bare == "/" {
-        bare
-    } else {
-        bare.trim_end_matches('/')
-    };
+    let bare = if bare == "/" { bare } else { bare.trim_end_matches('/') };
     if bare.starts_with('/') && bare.len() <= PATH_MAX && !bare.chars().any(char::is_control) {
         Ok(bare.to_owned())
     } else {
@@ -110,13 +94,7 @@ mod tests {
         for (path, page) in [("/posts/a/?x=1#y", "/posts/a"), ("/", "/"), ("/a#b", "/a")] {
             assert_eq!(page_path(path).unwrap(), page);
         }
-        for path in [
-            "",
-            "posts/a",
-            "https://x/",
-            "/a\nb",
-            &format!("/{}", "a".repeat(500)),
-        ] {
+        for path in ["", "posts/a", "https://x/", "/a\nb", &format!("/{}", "a".repeat(500))] {
             assert!(page_path(path).is_err(), "{path:?} was taken");
         }
     }
@@ -124,10 +102,7 @@ mod tests {
     #[test]
     fn a_referrer_is_the_host_of_another_site() {
         let host = |url| referring_host(url, Some("me.example"));
-        assert_eq!(
-            host("https://www.you.example/a?b"),
-            Some("you.example".to_owned())
-        );
+        assert_eq!(host("https://www.you.example/a?b"), Some("you.example".to_owned()));
         assert_eq!(host("https://me.example/a"), None);
         assert_eq!(host("no url"), None);
     }

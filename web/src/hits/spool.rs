@@ -28,9 +28,7 @@ pub(super) enum SpoolError {
 
 impl Spool {
     pub(super) fn new(data_dir: &Path) -> Self {
-        Self {
-            dir: data_dir.join("spool"),
-        }
+        Self { dir: data_dir.join("spool") }
     }
 
     /// Keeps a pack; it is on disk, name and all, when this returns.
@@ -58,9 +56,7 @@ impl Spool {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn write(dir: &Path, pack: &Message) -> io::Result<()> {
@@ -79,9 +75,8 @@ fn packs(dir: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let paths: Result<Vec<PathBuf>, io::Error> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect();
+    let paths: Result<Vec<PathBuf>, io::Error> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut packs = paths?;
     packs.retain(|path| path.extension().is_some_and(|extension| extension == WHOLE));
     packs.sort();
@@ -93,15 +88,9 @@ fn read(path: &Path) -> io::Result<Option<Message>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         body => body?,
     };
-    let msg_id = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
+    let msg_id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let (msg_id, subject) = (msg_id.unwrap_or_default(), CountViews::subject());
-    Ok(Some(Message {
-        msg_id,
-        subject,
-        body: body.into(),
-    }))
+    Ok(Some(Message { msg_id, subject, body: body.into() }))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -119,18 +108,10 @@ mod tests {
     fn a_pack_is_read_as_it_was_written_and_a_half_one_is_not_seen() {
         let dir = std::env::temp_dir().join(format!("spool-{}", std::process::id()));
         let body = b"{}".as_slice().into();
-        let pack = Message {
-            msg_id: "a.1".into(),
-            subject: CountViews::subject(),
-            body,
-        };
+        let pack = Message { msg_id: "a.1".into(), subject: CountViews::subject(), body };
         write(&dir, &pack).unwrap();
         fs::write(dir.join("b.1.part"), "{").unwrap();
-        let found: Vec<_> = packs(&dir)
-            .unwrap()
-            .iter()
-            .map(|path| read(path).unwrap())
-            .collect();
+        let found: Vec<_> = packs(&dir).unwrap().iter().map(|path| read(path).unwrap()).collect();
         fs::remove_dir_all(&dir).unwrap();
         assert_eq!(found, [Some(pack)]);
     }

@@ -56,13 +56,7 @@ impl Hub {
         }
         let waker = Arc::new(Notify::new());
         let id = self.lock().watch(&topics, &waker);
-        Client {
-            hub: self.clone(),
-            id,
-            topics,
-            at,
-            waker,
-        }
+        Client { hub: self.clone(), id, topics, at, waker }
     }
 
     async fn first_position(&self) {
@@ -111,11 +105,7 @@ impl Client {
             return Next::Behind { until: state.last };
         };
         self.at.seq = self.at.seq.max(state.last);
-        if frames.is_empty() {
-            Next::Wait
-        } else {
-            Next::Frames(join(&frames))
-        }
+        if frames.is_empty() { Next::Wait } else { Next::Frames(join(&frames)) }
     }
 
     /// Reads what the rings do not hold from the stream. `None` when nothing
@@ -183,10 +173,8 @@ fn gather(state: &State, topics: &[Topic], seq: u64) -> Option<Vec<Frame>> {
 
 /// Of replayed events, each of a log, and the newest of a counter.
 fn owed(events: &[Stored]) -> Vec<&Stored> {
-    let newest: HashMap<&Topic, u64> = events
-        .iter()
-        .map(|event| (&event.topic, event.seq))
-        .collect();
+    let newest: HashMap<&Topic, u64> =
+        events.iter().map(|event| (&event.topic, event.seq)).collect();
     let latest = |topic: &Topic| matches!(policy(topic), Some((Delivery::Latest, _)));
     let is_owed = |event: &&Stored| !latest(&event.topic) || newest[&event.topic] == event.seq;
     events.iter().filter(is_owed).collect()
@@ -197,8 +185,7 @@ fn join(frames: &[Frame]) -> Bytes {
         [one] => one.bytes.clone(),
         many => {
             let mut joined = BytesMut::with_capacity(many.iter().map(|f| f.bytes.len()).sum());
-            many.iter()
-                .for_each(|frame| joined.extend_from_slice(&frame.bytes));
+            many.iter().for_each(|frame| joined.extend_from_slice(&frame.bytes));
             joined.freeze()
         }
     }

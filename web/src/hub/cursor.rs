@@ -32,10 +32,7 @@ impl FromStr for Cursor {
         let (epoch, seq) = text.rsplit_once('-').ok_or(BadCursor)?;
         let hex = (1..=32).contains(&epoch.len()) && epoch.chars().all(|c| c.is_ascii_hexdigit());
         match seq.parse() {
-            Ok(seq) if hex => Ok(Self {
-                epoch: epoch.into(),
-                seq,
-            }),
+            Ok(seq) if hex => Ok(Self { epoch: epoch.into(), seq }),
             _ => Err(BadCursor),
         }
     }
@@ -59,15 +56,7 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in [
-            "",
-            "42",
-            "-42",
-            "x y-1",
-            "5f-",
-            "5f-1x",
-            "5f-99999999999999999999",
-        ] {
+        for text in ["", "42", "-42", "x y-1", "5f-", "5f-1x", "5f-99999999999999999999"] {
             assert_eq!(text.parse::<Cursor>(), Err(BadCursor), "{text:?}");
         }
     }

@@ -59,11 +59,7 @@ async fn follow(hub: &Hub, subscription: &mut Subscriber) -> Result<(), ReplayEr
 /// How often this process has connected to NATS: a change means that messages
 /// may have passed by.
 fn connects(hub: &Hub) -> u64 {
-    hub.bus
-        .client()
-        .statistics()
-        .connects
-        .load(Ordering::Relaxed)
+    hub.bus.client().statistics().connects.load(Ordering::Relaxed)
 }
 
 /// Takes one republished event. The stream's numbers are without a gap, so a
@@ -82,18 +78,8 @@ async fn take(hub: &Hub, message: &Message) -> Result<(), ReplayError> {
 
 fn stored(message: &Message) -> Option<Stored> {
     let topic = Topic::from_live_subject(&message.subject)?;
-    let seq = message
-        .headers
-        .as_ref()?
-        .get("Nats-Sequence")?
-        .as_str()
-        .parse()
-        .ok()?;
-    Some(Stored {
-        seq,
-        topic,
-        body: message.payload.clone(),
-    })
+    let seq = message.headers.as_ref()?.get("Nats-Sequence")?.as_str().parse().ok()?;
+    Some(Stored { seq, topic, body: message.payload.clone() })
 }
 
 async fn fill(hub: &Hub, after: u64, until: u64) -> Result<(), ReplayError> {

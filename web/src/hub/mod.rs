@@ -63,12 +63,7 @@ impl Hub {
     pub fn start(bus: Bus, shutdown: Shutdown) -> Self {
         let state = Arc::default();
         let presence = Arc::new(presence::Presence::default());
-        let hub = Self {
-            bus,
-            state,
-            presence,
-            shutdown,
-        };
+        let hub = Self { bus, state, presence, shutdown };
         tokio::spawn(feed::run(hub.clone()));
         tokio::spawn(presence::publish(hub.clone()));
         hub
@@ -79,8 +74,7 @@ impl Hub {
     /// while NATS was never reached.
     #[must_use]
     pub fn cursor(&self) -> String {
-        self.position()
-            .map_or_else(String::new, |cursor| cursor.to_string())
+        self.position().map_or_else(String::new, |cursor| cursor.to_string())
     }
 
     /// Readers now, as this process sees them.
@@ -92,10 +86,7 @@ impl Hub {
     fn position(&self) -> Option<Cursor> {
         let state = self.lock();
         let epoch = state.epoch.clone()?;
-        Some(Cursor {
-            epoch,
-            seq: state.last,
-        })
+        Some(Cursor { epoch, seq: state.last })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,10 +115,8 @@ impl State {
         }
         self.last = event.seq;
         let floor = self.floor;
-        let ring = self
-            .rings
-            .entry(event.topic.clone())
-            .or_insert_with(|| Ring::new(&event.topic, floor));
+        let ring =
+            self.rings.entry(event.topic.clone()).or_insert_with(|| Ring::new(&event.topic, floor));
         ring.push(event, &epoch);
         if self.rings.len() > TOPICS_MAX {
             self.drop_silent();
@@ -136,9 +125,8 @@ impl State {
 
     fn drop_silent(&mut self) {
         let unwatched = self.rings.iter().filter(|(_, ring)| !ring.is_watched());
-        let silent = unwatched
-            .min_by_key(|(_, ring)| ring.newest())
-            .map(|(topic, _)| topic.clone());
+        let silent =
+            unwatched.min_by_key(|(_, ring)| ring.newest()).map(|(topic, _)| topic.clone());
         if let Some(ring) = silent.and_then(|topic| self.rings.remove(&topic)) {
             self.floor = self.floor.max(ring.newest());
         }
@@ -155,10 +143,7 @@ impl State {
         self.next_client += 1;
         let (id, floor) = (self.next_client, self.floor);
         for topic in topics {
-            let ring = self
-                .rings
-                .entry(topic.clone())
-                .or_insert_with(|| Ring::new(topic, floor));
+            let ring = self.rings.entry(topic.clone()).or_insert_with(|| Ring::new(topic, floor));
             ring.watch(id, Arc::clone(waker));
         }
         id

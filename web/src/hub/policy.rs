@@ -51,10 +51,7 @@ mod tests {
     #[test]
     fn visitors_see_comments_and_counters_alone() {
         check("comments.hello", Some((Delivery::Log, Audience::Public)));
-        check(
-            "metrics.views.hello",
-            Some((Delivery::Latest, Audience::Public)),
-        );
+        check("metrics.views.hello", Some((Delivery::Latest, Audience::Public)));
         check("jobs.comments", Some((Delivery::Log, Audience::Admin)));
         check("users.no-id", None);
         check("secrets", None);

@@ -88,15 +88,8 @@ impl Presence {
 
     pub(super) fn count(&self) -> Readers {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let posts = counts
-            .posts
-            .iter()
-            .map(|(post, count)| (post.clone(), *count))
-            .collect();
-        Readers {
-            readers: counts.site,
-            posts,
-        }
+        let posts = counts.posts.iter().map(|(post, count)| (post.clone(), *count)).collect();
+        Readers { readers: counts.site, posts }
     }
 }
 

@@ -45,27 +45,14 @@ impl Ring {
     pub(super) fn new(topic: &Topic, floor: u64) -> Self {
         let delivery = policy(topic).map_or(Delivery::Log, |(delivery, _)| delivery);
         let (frames, watchers) = (VecDeque::new(), HashMap::new());
-        Self {
-            delivery,
-            frames,
-            evicted: floor,
-            watchers,
-            dirty: false,
-        }
+        Self { delivery, frames, evicted: floor, watchers, dirty: false }
     }
 
     pub(super) fn push(&mut self, event: &Stored, epoch: &str) {
         self.frames.push_back(Frame::encode(event, epoch));
-        let keep = if self.delivery == Delivery::Latest {
-            1
-        } else {
-            LOG
-        };
+        let keep = if self.delivery == Delivery::Latest { 1 } else { LOG };
         while self.frames.len() > keep {
-            self.evicted = self
-                .frames
-                .pop_front()
-                .map_or(self.evicted, |frame| frame.seq);
+            self.evicted = self.frames.pop_front().map_or(self.evicted, |frame| frame.seq);
         }
         match self.delivery {
             Delivery::Latest => self.dirty = true,
@@ -132,17 +119,12 @@ mod tests {
     use super::*;
 
     fn event(topic: &str, seq: u64) -> Stored {
-        Stored {
-            seq,
-            topic: topic.parse().unwrap(),
-            body: Bytes::from_static(b"{}"),
-        }
+        Stored { seq, topic: topic.parse().unwrap(), body: Bytes::from_static(b"{}") }
     }
 
     fn ring(topic: &str, seqs: impl IntoIterator<Item = u64>) -> Ring {
         let mut ring = Ring::new(&topic.parse().unwrap(), 0);
-        seqs.into_iter()
-            .for_each(|seq| ring.push(&event(topic, seq), "ab"));
+        seqs.into_iter().for_each(|seq| ring.push(&event(topic, seq), "ab"));
         ring
     }
 

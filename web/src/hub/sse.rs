@@ -80,18 +80,13 @@ impl Asked {
                 "name 1 to {TOPICS} topics, such as /events?topic=comments.hello; got {got}"
             )));
         }
-        Ok(Self {
-            topics,
-            resume: resume(headers, since)?,
-        })
+        Ok(Self { topics, resume: resume(headers, since)? })
     }
 }
 
 /// A reconnecting browser's own word goes before the page's.
 fn resume(headers: &HeaderMap, since: Option<String>) -> Result<Resume> {
-    let last = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok());
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     match last.filter(|id| !id.is_empty()).or(since.as_deref()) {
         // A page that was rendered before NATS was reached.
         Some("") => Ok(Resume::After(Cursor::nowhere())),
@@ -119,74 +114,38 @@ fn frames(
     watching: Option<Watching>,
 ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> {
     let shutdown = hub.shutdown.clone();
-    let begin = Step::Begin {
-        hub,
-        asked,
-        watching,
-        shutdown,
-    };
-    futures_util::stream::unfold(begin, |step| async move {
-        step.next().await.map(|(b, s)| (Ok(b), s))
-    })
+    let begin = Step::Begin { hub, asked, watching, shutdown };
+    futures_util::stream::unfold(
+        begin,
+        |step| async move { step.next().await.map(|(b, s)| (Ok(b), s)) },
+    )
 }
 
 enum Step {
-    Begin {
-        hub: Hub,
-        asked: Asked,
-        watching: Option<Watching>,
-        shutdown: Shutdown,
-    },
-    Live {
-        client: Client,
-        watching: Option<Watching>,
-        shutdown: Shutdown,
-    },
+    Begin { hub: Hub, asked: Asked, watching: Option<Watching>, shutdown: Shutdown },
+    Live { client: Client, watching: Option<Watching>, shutdown: Shutdown },
     End,
 }
 
 impl Step {
     async fn next(self) -> Option<(Bytes, Self)> {
         match self {
-            Self::Begin {
-                hub,
-                asked,
-                watching,
-                shutdown,
-            } => {
+            Self::Begin { hub, asked, watching, shutdown } => {
                 let client = tokio::select! {
                     client = hub.watch(asked.topics, asked.resume) => client,
                     () = shutdown.cancelled() => return Some((goodbye(), Self::End)),
                 };
                 let hello = hello(&client);
-                Some((
-                    hello,
-                    Self::Live {
-                        client,
-                        watching,
-                        shutdown,
-                    },
-                ))
+                Some((hello, Self::Live { client, watching, shutdown }))
             }
-            Self::Live {
-                mut client,
-                watching,
-                shutdown,
-            } => {
+            Self::Live { mut client, watching, shutdown } => {
                 let bytes = tokio::select! {
                     biased;
                     frames = client.next() => frames,
                     () = shutdown.cancelled() => return Some((goodbye(), Self::End)),
                     () = tokio::time::sleep(HEARTBEAT) => Bytes::from_static(b":\n\n"),
                 };
-                Some((
-                    bytes,
-                    Self::Live {
-                        client,
-                        watching,
-                        shutdown,
-                    },
-                ))
+                Some((bytes, Self::Live { client, watching, shutdown }))
             }
             Self::End => None,
         }

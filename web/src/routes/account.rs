@@ -32,10 +32,7 @@ pub async fn page(
         .map(|session| shown(session, current))
         .collect();
     sessions.sort_by_key(|session| !session.current);
-    page::private(&AccountPage {
-        layout: frame.layout().await?,
-        sessions,
-    })
+    page::private(&AccountPage { layout: frame.layout().await?, sessions })
 }
 
 fn shown(session: Session, current: Option<uuid::Uuid>) -> Shown {
@@ -94,10 +91,7 @@ mod tests {
 
     #[test]
     fn a_browser_is_named_in_words() {
-        assert_eq!(
-            browser("Mozilla/5.0 (X11; Linux) Firefox/140.0"),
-            "Firefox on Linux"
-        );
+        assert_eq!(browser("Mozilla/5.0 (X11; Linux) Firefox/140.0"), "Firefox on Linux");
         assert_eq!(browser("curl/8.0"), "Another program");
     }
 }

@@ -40,10 +40,7 @@ pub async fn home(
     let mut tags: Vec<TagCount> = posts::tags(&state.data)
         .await?
         .into_iter()
-        .map(|(name, posts)| TagCount {
-            name,
-            posts: count(posts),
-        })
+        .map(|(name, posts)| TagCount { name, posts: count(posts) })
         .collect();
     tags.sort_by(|a, b| b.posts.cmp(&a.posts).then_with(|| a.name.cmp(&b.name)));
     page::public(&HomePage {
@@ -66,21 +63,12 @@ pub async fn tag(
     Query(query): Query<After>,
 ) -> Result<Response> {
     let tags = posts::tags(&state.data).await?;
-    let total = tags
-        .into_iter()
-        .find(|(name, _)| *name == tag)
-        .map(|(_, posts)| posts);
+    let total = tags.into_iter().find(|(name, _)| *name == tag).map(|(_, posts)| posts);
     let total = count(total.ok_or(Error::NotFound("tag"))?);
     let base = tag_href(&tag);
     let (posts, pager) = page_of_posts(&state, Some(tag.clone()), query.after, &base).await?;
     let posts = present::summaries(&state, posts).await?;
-    page::public(&TagPage {
-        layout: frame.layout().await?,
-        tag,
-        total,
-        posts,
-        pager,
-    })
+    page::public(&TagPage { layout: frame.layout().await?, tag, total, posts, pager })
 }
 
 async fn page_of_posts(
@@ -91,19 +79,8 @@ async fn page_of_posts(
 ) -> Result<(Vec<Post>, Pager)> {
     let newer = after.is_some().then(|| base.to_owned());
     let status = Some(PostStatus::Published);
-    let found = posts::list(
-        &state.data,
-        Filter {
-            status,
-            tag,
-            after,
-            limit: PAGE,
-        },
-    )
-    .await?;
-    let older = found
-        .next
-        .map(|next| format!("{base}?after={}", query_value(&next)));
+    let found = posts::list(&state.data, Filter { status, tag, after, limit: PAGE }).await?;
+    let older = found.next.map(|next| format!("{base}?after={}", query_value(&next)));
     Ok((found.items, Pager { newer, older }))
 }
 
@@ -131,10 +108,7 @@ pub async fn post(
         Some(id) => sent_notice(&state, id).await?,
         None => None,
     };
-    let typed = Typed {
-        parent: id(asked.reply),
-        ..Typed::default()
-    };
+    let typed = Typed { parent: id(asked.reply), ..Typed::default() };
     let page = post_page(&state, &frame, &slug, typed, notice).await?;
     page::public(&page)
 }
@@ -169,13 +143,9 @@ pub async fn post_page(
     let thread = comments::of_post(&state.data, slug.to_owned()).await?;
     let (newer, older) = posts::neighbours(&state.data, &post).await?;
     let link = |(slug, title): (String, String)| PostLink { slug, title };
-    let parent = typed
-        .parent
-        .and_then(|id| thread.iter().find(|comment| comment.id == id));
-    let parent = parent.map(|comment| ReplyTo {
-        id: comment.id.to_string(),
-        author: comment.author.clone(),
-    });
+    let parent = typed.parent.and_then(|id| thread.iter().find(|comment| comment.id == id));
+    let parent = parent
+        .map(|comment| ReplyTo { id: comment.id.to_string(), author: comment.author.clone() });
     Ok(PostPage {
         layout: frame.layout_with(notice).await?,
         form: form(slug, frame, typed, parent),
@@ -193,8 +163,7 @@ pub async fn post_page(
 /// When it may not, or is not there.
 pub async fn visible(state: &AppState, slug: &str, admin: bool) -> Result<Post> {
     let post = posts::get(&state.data, slug.to_owned()).await?;
-    post.filter(|post| admin || post.status == PostStatus::Published)
-        .ok_or(Error::NotFound("post"))
+    post.filter(|post| admin || post.status == PostStatus::Published).ok_or(Error::NotFound("post"))
 }
 
 /// The form's key is the page's own place in time, so that a page that a

@@ -28,11 +28,7 @@ use crate::visitor::Peer;
 /// byte of it escaped.
 pub const BODY_MAX: usize = 256 * 1024;
 /// Comments of one household.
-const LIMIT: Limit = Limit {
-    name: "comments",
-    times: 10,
-    window: Duration::from_secs(60),
-};
+const LIMIT: Limit = Limit { name: "comments", times: 10, window: Duration::from_secs(60) };
 /// Longest `Idempotency-Key`.
 const KEY_MAX: usize = 255;
 /// Comments of one page of the admin's list.
@@ -90,23 +86,16 @@ impl Input {
             state.update((part.len() as u64).to_le_bytes());
             state.update(part);
         }
-        state
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        state.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 fn filled(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty())
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.trim_start().starts_with("application/json"))
 }
 
@@ -128,11 +117,7 @@ pub async fn send(
     let input = Input::read(request, &state).await?;
     let who = state.household(&headers, &peer).await?;
     let visitor = state.visitor(&headers, &peer).await?;
-    let sender = Sender {
-        who,
-        visitor,
-        admin: frame.viewer.as_ref().map(|user| user.id),
-    };
+    let sender = Sender { who, visitor, admin: frame.viewer.as_ref().map(|user| user.id) };
     match accept(&state, &sender, &slug, &input, &headers, cause).await {
         Ok(comment) if as_json => Ok(accepted(&comment, frame.cursor())),
         Ok(comment) => Ok(back(&comment)),
@@ -191,21 +176,13 @@ async fn accept(
 /// twice from the same page is one comment.
 fn retry_key(headers: &HeaderMap, input: &Input, slug: &str) -> Result<Option<String>> {
     if let Some(value) = headers.get("idempotency-key") {
-        let key = value
-            .to_str()
-            .ok()
-            .filter(|key| (1..=KEY_MAX).contains(&key.len()));
+        let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
         let key = key.ok_or_else(|| {
-            Error::bad_request(format!(
-                "Idempotency-Key takes 1 to {KEY_MAX} plain characters"
-            ))
+            Error::bad_request(format!("Idempotency-Key takes 1 to {KEY_MAX} plain characters"))
         })?;
         return Ok(Some(format!("header:{key}")));
     }
-    let form = input
-        .key
-        .as_ref()
-        .filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let form = input.key.as_ref().filter(|key| (1..=KEY_MAX).contains(&key.len()));
     Ok(form.map(|key| format!("form:{key}:{}", input.digest(slug))))
 }
 
@@ -216,9 +193,7 @@ async fn reserve(
     request: String,
     fresh: Uuid,
 ) -> Result<Uuid> {
-    let owner = sender
-        .admin
-        .map_or_else(|| sender.who.clone(), |id| id.to_string());
+    let owner = sender.admin.map_or_else(|| sender.who.clone(), |id| id.to_string());
     let key = format!("comments:{owner}:{key}");
     match ttl::reserve(&state.ttl, key, request, fresh).await? {
         Reserved::Id(id) => Ok(id),
@@ -243,11 +218,7 @@ fn accepted(comment: &Comment, cursor: &str) -> Response {
 
 fn back(comment: &Comment) -> Response {
     let post = path_segment(&comment.post);
-    Redirect::to(&format!(
-        "/posts/{post}?comment={}#comment-form",
-        comment.id
-    ))
-    .into_response()
+    Redirect::to(&format!("/posts/{post}?comment={}#comment-form", comment.id)).into_response()
 }
 
 /// Shows the form again with what was typed and what is wrong with it; what
@@ -261,10 +232,9 @@ async fn again(
 ) -> Result<Response> {
     let errors = match &error {
         Error::Invalid(fields) => by_field(fields),
-        Error::TooMany { .. } => CommentErrors {
-            form: Some(told(&error.to_string())),
-            ..CommentErrors::default()
-        },
+        Error::TooMany { .. } => {
+            CommentErrors { form: Some(told(&error.to_string())), ..CommentErrors::default() }
+        }
         _ => return Err(error),
     };
     let status = error.status();
@@ -279,9 +249,7 @@ async fn again(
     let mut response = page::private(&page)?;
     *response.status_mut() = status;
     if let Some(wait) = error.into_response().headers().get(header::RETRY_AFTER) {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, wait.clone());
+        response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
     }
     Ok(response)
 }
@@ -389,72 +357,19 @@ mod tests {
     use super::*;
 
     fn input() -> Input {
-        Input {
-            author: "Ada".into(),
-            body: "Hello".into(),
-            ..Input::default()
-        }
+        Input { author: "Ada".into(), body: "Hello".into(), ..Input::default() }
     }
 
     #[test]
     fn a_comment_needs_an_author_and_a_body_of_bounded_length() {
         assert!(input().check().is_ok());
-        assert!(
-            Input {
-                author: String::new(),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Input {
-                author: "a".repeat(81),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Input {
-                body: String::new(),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Input {
-                body: "ä".repeat(10_000),
-                ..input()
-            }
-            .check()
-            .is_ok()
-        );
-        assert!(
-            Input {
-                body: "ä".repeat(10_001),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Input {
-                email: Some("x".into()),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Input {
-                parent: Some("x".into()),
-                ..input()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Input { author: String::new(), ..input() }.check().is_err());
+        assert!(Input { author: "a".repeat(81), ..input() }.check().is_err());
+        assert!(Input { body: String::new(), ..input() }.check().is_err());
+        assert!(Input { body: "ä".repeat(10_000), ..input() }.check().is_ok());
+        assert!(Input { body: "ä".repeat(10_001), ..input() }.check().is_err());
+        assert!(Input { email: Some("x".into()), ..input() }.check().is_err());
+        assert!(Input { parent: Some("x".into()), ..input() }.check().is_err());
     }
 
     #[test]
@@ -462,11 +377,7 @@ mod tests {
         let same = input().digest("hello");
         assert_eq!(same, input().digest("hello"));
         assert_ne!(same, input().digest("other"));
-        let moved = Input {
-            author: "AdaH".into(),
-            body: "ello".into(),
-            ..input()
-        };
+        let moved = Input { author: "AdaH".into(), body: "ello".into(), ..input() };
         assert_ne!(same, moved.digest("hello"));
     }
 
@@ -475,23 +386,10 @@ mod tests {
         let sent =
             HeaderMap::from_iter([("idempotency-key".parse().unwrap(), "a".parse().unwrap())]);
         let key = |headers, input: &Input| retry_key(headers, input, "hello").unwrap().unwrap();
-        let other = Input {
-            body: "Other".into(),
-            key: Some("k".into()),
-            ..input()
-        };
-        let form = Input {
-            key: Some("k".into()),
-            ..input()
-        };
+        let other = Input { body: "Other".into(), key: Some("k".into()), ..input() };
+        let form = Input { key: Some("k".into()), ..input() };
         assert_eq!(key(&sent, &form), key(&sent, &other));
-        assert_ne!(
-            key(&HeaderMap::new(), &form),
-            key(&HeaderMap::new(), &other)
-        );
-        assert_eq!(
-            retry_key(&HeaderMap::new(), &input(), "hello").unwrap(),
-            None
-        );
+        assert_ne!(key(&HeaderMap::new(), &form), key(&HeaderMap::new(), &other));
+        assert_eq!(retry_key(&HeaderMap::new(), &input(), "hello").unwrap(), None);
     }
 }

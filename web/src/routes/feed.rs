@@ -56,17 +56,12 @@ async fn entry(state: &AppState, post: Post) -> Result<FeedEntry> {
 
 /// HTML that is read elsewhere: its addresses name the site.
 fn absolute(html: &str, site: &str) -> String {
-    html.replace("=\"/", &format!("=\"{site}/"))
-        .replace(", /media/", &format!(", {site}/media/"))
+    html.replace("=\"/", &format!("=\"{site}/")).replace(", /media/", &format!(", {site}/media/"))
 }
 
 async fn published(state: &AppState, limit: usize) -> Result<Vec<Post>> {
     let status = Some(PostStatus::Published);
-    let filter = Filter {
-        status,
-        limit,
-        ..Filter::default()
-    };
+    let filter = Filter { status, limit, ..Filter::default() };
     Ok(posts::list(&state.data, filter).await?.items)
 }
 
@@ -78,19 +73,13 @@ pub async fn sitemap(State(state): State<AppState>) -> Result<Response> {
     let address = |path: &str| format!("{}{path}", state.config.site());
     let posts = published(&state, ADDRESSES).await?;
     let updated = posts.iter().map(|post| when(post.updated_at)).max();
-    let mut pages = vec![SitemapPage {
-        address: address("/"),
-        updated,
-    }];
+    let mut pages = vec![SitemapPage { address: address("/"), updated }];
     pages.extend(posts.into_iter().map(|post| SitemapPage {
         address: address(&format!("/posts/{}", path_segment(&post.slug))),
         updated: Some(when(post.updated_at)),
     }));
     let tags = posts::tags(&state.data).await?;
-    let tag = |name: String| SitemapPage {
-        address: address(&tag_href(&name)),
-        updated: None,
-    };
+    let tag = |name: String| SitemapPage { address: address(&tag_href(&name)), updated: None };
     pages.extend(tags.into_iter().map(|(name, _)| tag(name)));
     pages.truncate(ADDRESSES);
     page::document(&Sitemap { pages }, "application/xml; charset=utf-8")

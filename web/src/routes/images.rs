@@ -48,11 +48,8 @@ pub async fn create(
     let id = upload::keep(&state, upload, cause).await?;
     let location = HeaderValue::try_from(format!("/api/v1/images/{id}"));
     let location = location.expect("a UUID is plain text");
-    let answer = (
-        StatusCode::ACCEPTED,
-        [(header::LOCATION, location)],
-        JsonBody(json!({"id": id})),
-    );
+    let answer =
+        (StatusCode::ACCEPTED, [(header::LOCATION, location)], JsonBody(json!({"id": id})));
     Ok(answer.into_response())
 }
 

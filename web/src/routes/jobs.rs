@@ -43,13 +43,8 @@ pub enum JobState {
 
 impl JobState {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Queued,
-        Self::Running,
-        Self::Scheduled,
-        Self::Done,
-        Self::Dead,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Queued, Self::Running, Self::Scheduled, Self::Done, Self::Dead];
 
     /// The word used in the API.
     #[must_use]
@@ -87,26 +82,8 @@ pub struct Listed {
 
 impl From<done::Ended> for Listed {
     fn from(job: done::Ended) -> Self {
-        let done::Ended {
-            id,
-            queue,
-            kind,
-            state,
-            cause,
-            attempt,
-            at,
-            reason,
-        } = job;
-        Self {
-            id,
-            queue,
-            kind,
-            state,
-            cause,
-            attempt,
-            at,
-            reason,
-        }
+        let done::Ended { id, queue, kind, state, cause, attempt, at, reason } = job;
+        Self { id, queue, kind, state, cause, attempt, at, reason }
     }
 }
 
@@ -162,10 +139,7 @@ pub async fn page(state: &AppState, asked: Asked) -> Result<(Vec<Listed>, Option
         ended => {
             let dead = ended == JobState::Dead;
             let page = done::list(&state.data, dead, queue, asked.after, limit).await?;
-            Ok((
-                page.items.into_iter().map(Listed::from).collect(),
-                page.next,
-            ))
+            Ok((page.items.into_iter().map(Listed::from).collect(), page.next))
         }
     }
 }
@@ -175,17 +149,9 @@ async fn scheduled(state: &AppState, queue: Option<String>, limit: usize) -> Res
     let listed = rows.into_iter().filter_map(|row| {
         let (of, kind) = subject::parse_job(&row.subject)?;
         let job = serde_json::from_slice(&row.body).ok();
-        Some(Listed::of_message(
-            of,
-            kind,
-            job,
-            JobState::Scheduled,
-            row.due,
-        ))
+        Some(Listed::of_message(of, kind, job, JobState::Scheduled, row.due))
     });
-    Ok(listed
-        .filter(|job| queue.as_ref().is_none_or(|queue| *queue == job.queue))
-        .collect())
+    Ok(listed.filter(|job| queue.as_ref().is_none_or(|queue| *queue == job.queue)).collect())
 }
 
 async fn in_stream(
@@ -202,12 +168,7 @@ async fn in_stream(
     for name in names {
         let waiting = state.bus.waiting(&name, limit).await;
         let waiting = waiting.map_err(|error| Error::unavailable(error.to_string()))?;
-        listed.extend(
-            waiting
-                .into_iter()
-                .filter(|job| job.running == running)
-                .map(of_waiting),
-        );
+        listed.extend(waiting.into_iter().filter(|job| job.running == running).map(of_waiting));
     }
     listed.sort_by_key(|job| std::cmp::Reverse(job.at));
     listed.truncate(limit);
@@ -215,11 +176,7 @@ async fn in_stream(
 }
 
 fn of_waiting(job: Waiting) -> Listed {
-    let state = if job.running {
-        JobState::Running
-    } else {
-        JobState::Queued
-    };
+    let state = if job.running { JobState::Running } else { JobState::Queued };
     Listed::of_message(&job.queue, &job.kind, job.job, state, job.stored)
 }
 
@@ -255,11 +212,7 @@ pub struct Detail {
 pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
     if let Some(over) = done::detail(&state.data, id.to_owned()).await? {
         let done::Detail { job, errors, body } = over;
-        return Ok(Detail {
-            job: job.into(),
-            errors,
-            body,
-        });
+        return Ok(Detail { job: job.into(), errors, body });
     }
     let found = match scheduled_one(state, id).await? {
         Some(found) => Some(found),
@@ -267,11 +220,7 @@ pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
     };
     let (job, body) = found.ok_or(Error::NotFound("job"))?;
     let errors = done::errors_of(&state.data, id.to_owned()).await?;
-    Ok(Detail {
-        job,
-        errors,
-        body: Some(body),
-    })
+    Ok(Detail { job, errors, body: Some(body) })
 }
 
 fn is_it(job: Option<&Envelope>, id: &str) -> bool {
@@ -286,10 +235,7 @@ async fn scheduled_one(state: &AppState, id: &str) -> Result<Option<(Listed, Str
             && let Some((queue, kind)) = subject::parse_job(&row.subject)
         {
             let listed = Listed::of_message(queue, kind, job, JobState::Scheduled, row.due);
-            return Ok(Some((
-                listed,
-                String::from_utf8_lossy(&row.body).into_owned(),
-            )));
+            return Ok(Some((listed, String::from_utf8_lossy(&row.body).into_owned())));
         }
     }
     Ok(None)
@@ -300,15 +246,9 @@ async fn scheduled_one(state: &AppState, id: &str) -> Result<Option<(Listed, Str
 async fn stored_one(state: &AppState, id: &str) -> Result<Option<(Listed, String)>> {
     for name in queues::read(state).await?.queues.into_keys() {
         let waiting = state.bus.waiting(&name, LOOK).await.unwrap_or_default();
-        let found = waiting
-            .into_iter()
-            .find(|waiting| is_it(waiting.job.as_ref(), id));
+        let found = waiting.into_iter().find(|waiting| is_it(waiting.job.as_ref(), id));
         if let Some(waiting) = found {
-            let body = waiting
-                .job
-                .as_ref()
-                .map(Envelope::to_json)
-                .unwrap_or_default();
+            let body = waiting.job.as_ref().map(Envelope::to_json).unwrap_or_default();
             let body = String::from_utf8_lossy(&body).into_owned();
             return Ok(Some((of_waiting(waiting), body)));
         }
@@ -349,9 +289,9 @@ pub async fn replay(state: &AppState, id: String) -> Result<String> {
     match done::replay(&state.data, id).await {
         Ok(Some(now)) => Ok(now.to_string()),
         Ok(None) => Err(Error::NotFound("dead job")),
-        Err(db::Error::Corrupt { .. }) => Err(Error::Conflict(
-            "the message is no job, and can only be discarded".to_owned(),
-        )),
+        Err(db::Error::Corrupt { .. }) => {
+            Err(Error::Conflict("the message is no job, and can only be discarded".to_owned()))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -391,9 +331,7 @@ pub async fn retry_all(
 /// As [`retry_all`].
 pub async fn replay_all(state: &AppState, asked: Asked) -> Result<Value> {
     if asked.state.is_some_and(|state| state != JobState::Dead) {
-        return Err(Error::bad_request(
-            "only dead jobs can be retried: state takes dead",
-        ));
+        return Err(Error::bad_request("only dead jobs can be retried: state takes dead"));
     }
     let queue = asked.queue.filter(|queue| !queue.is_empty());
     let (mut retried, mut refused) = (0, 0);

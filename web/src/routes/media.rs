@@ -27,15 +27,10 @@ pub async fn get(
     if let Some(asked) = headers.get(header::IF_NONE_MATCH)
         && matches_etag(asked, &etag(&key))
     {
-        let kept = [
-            (header::ETAG, etag(&key)),
-            (header::CACHE_CONTROL, for_ever()),
-        ];
+        let kept = [(header::ETAG, etag(&key)), (header::CACHE_CONTROL, for_ever())];
         return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
     }
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|range| range.to_str().ok());
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let object = match range.filter(|range| is_one_range(range)) {
         Some(range) => state.public.get_range(&key, range).await?,
         None => state.public.get(&key).await?,
@@ -44,12 +39,7 @@ pub async fn get(
         Some(_) => StatusCode::PARTIAL_CONTENT,
         None => StatusCode::OK,
     };
-    Ok((
-        status,
-        described(&key, &object.metadata),
-        Body::from_stream(object.body),
-    )
-        .into_response())
+    Ok((status, described(&key, &object.metadata), Body::from_stream(object.body)).into_response())
 }
 
 /// `HEAD /media/{key}`.
@@ -68,10 +58,7 @@ fn is_one_range(range: &str) -> bool {
 
 fn etag(key: &str) -> HeaderValue {
     let digest = Sha256::digest(key.as_bytes());
-    let hex: String = digest[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     HeaderValue::try_from(format!("\"{hex}\"")).expect("hexadecimal digits are plain text")
 }
 
@@ -86,10 +73,7 @@ fn described(key: &str, metadata: &Metadata) -> HeaderMap {
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CONTENT_LENGTH, metadata.length.into());
     let mut copy = |name: HeaderName, value: &Option<String>| {
-        if let Some(value) = value
-            .as_ref()
-            .and_then(|value| HeaderValue::try_from(value).ok())
-        {
+        if let Some(value) = value.as_ref().and_then(|value| HeaderValue::try_from(value).ok()) {
             headers.insert(name, value);
         }
     };

@@ -91,17 +91,8 @@ impl Change {
 /// Tags in one spelling: trimmed, in small letters, each once.
 #[must_use]
 pub fn tags(typed: &[String]) -> Vec<String> {
-    let spell = |tag: &String| {
-        tag.split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_lowercase()
-    };
-    let mut tags: Vec<String> = typed
-        .iter()
-        .map(spell)
-        .filter(|tag| !tag.is_empty())
-        .collect();
+    let spell = |tag: &String| tag.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let mut tags: Vec<String> = typed.iter().map(spell).filter(|tag| !tag.is_empty()).collect();
     tags.sort();
     tags.dedup();
     tags
@@ -178,9 +169,9 @@ impl Asked {
         match self.include.as_deref() {
             None | Some("") => Ok(false),
             Some("comments") => Ok(true),
-            Some(other) => Err(Error::bad_request(format!(
-                "include takes comments; got {other:?}"
-            ))),
+            Some(other) => {
+                Err(Error::bad_request(format!("include takes comments; got {other:?}")))
+            }
         }
     }
 }
@@ -201,12 +192,7 @@ pub async fn list(
         (status, _) => status,
     };
     let limit = limit(asked.limit, PAGE)?;
-    let filter = Filter {
-        status,
-        tag: asked.tag,
-        after: asked.after,
-        limit,
-    };
+    let filter = Filter { status, tag: asked.tag, after: asked.after, limit };
     let page = posts::list(&state.data, filter).await?;
     let mut items = Vec::new();
     for post in page.items {
@@ -282,9 +268,7 @@ async fn apply(
     seen: Option<i64>,
     cause: Uuid,
 ) -> Result<Post> {
-    let old = posts::get(&state.data, slug.to_owned())
-        .await?
-        .ok_or(Error::NotFound("post"))?;
+    let old = posts::get(&state.data, slug.to_owned()).await?.ok_or(Error::NotFound("post"))?;
     let draft = change.on(&old);
     check(&draft).finish()?;
     let html = render(draft.markdown.clone()).await?;
@@ -316,9 +300,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>> {
     if text == "*" {
         return Ok(None);
     }
-    let version = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let version = version.and_then(|version| version.parse().ok());
     let unknown = || {
         let problem = format!("If-Match takes the ETag of the post, such as \"3\"; got {text}");
@@ -359,10 +341,7 @@ mod tests {
     #[test]
     fn a_scheduled_post_needs_its_time() {
         assert!(check(&draft()).finish().is_ok());
-        let scheduled = PostDraft {
-            status: PostStatus::Scheduled,
-            ..draft()
-        };
+        let scheduled = PostDraft { status: PostStatus::Scheduled, ..draft() };
         assert_eq!(check(&scheduled).errors()[0].field, "publish_at");
     }
 

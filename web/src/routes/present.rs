@@ -46,9 +46,7 @@ pub fn reading_minutes(words: u32) -> u32 {
 /// The date that a post shows.
 #[must_use]
 pub fn date(post: &Post) -> Instant {
-    post.published_at
-        .or(post.publish_at)
-        .unwrap_or(post.created_at)
+    post.published_at.or(post.publish_at).unwrap_or(post.created_at)
 }
 
 /// Posts as lists show them, with counters, readers and pictures.
@@ -63,9 +61,7 @@ pub async fn summaries(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostSum
     let pictures = images::get_all(&state.data, posts.iter().filter_map(first).collect()).await?;
     let reading = state.hub.readers().posts;
     let summary = |post: Post| {
-        let picture = first(&post)
-            .and_then(|id| pictures.get(&id))
-            .and_then(picture);
+        let picture = first(&post).and_then(|id| pictures.get(&id)).and_then(picture);
         PostSummary {
             published: when(date(&post)),
             reading_minutes: reading_minutes(post.words),
@@ -86,28 +82,16 @@ pub async fn summaries(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostSum
 #[must_use]
 pub fn picture(image: &Image) -> Option<Picture> {
     let mut formats: BTreeMap<&str, Vec<&Variant>> = BTreeMap::new();
-    for variant in image
-        .variants
-        .iter()
-        .filter(|variant| !is_crop(variant, image))
-    {
-        formats
-            .entry(&variant.media_type)
-            .or_default()
-            .push(variant);
+    for variant in image.variants.iter().filter(|variant| !is_crop(variant, image)) {
+        formats.entry(&variant.media_type).or_default().push(variant);
     }
-    let plain = formats
-        .get("image/jpeg")
-        .or_else(|| formats.values().next())?;
+    let plain = formats.get("image/jpeg").or_else(|| formats.values().next())?;
     let src = format!("/media/{}", plain.last()?.key);
     // WebP sorts after JPEG and PNG, and is the better one.
-    let sources = formats
-        .iter()
-        .rev()
-        .map(|(media_type, variants)| PictureSource {
-            media_type: (*media_type).to_owned(),
-            srcset: srcset(variants),
-        });
+    let sources = formats.iter().rev().map(|(media_type, variants)| PictureSource {
+        media_type: (*media_type).to_owned(),
+        srcset: srcset(variants),
+    });
     Some(Picture {
         sources: sources.collect(),
         src,
@@ -135,9 +119,7 @@ fn is_crop(variant: &Variant, image: &Image) -> bool {
 pub fn thumbnail(image: &Image) -> Option<String> {
     let ready = image.status == ImageStatus::Ready;
     let smallest = image.variants.iter().min_by_key(|variant| variant.bytes);
-    smallest
-        .filter(|_| ready)
-        .map(|variant| format!("/media/{}", variant.key))
+    smallest.filter(|_| ready).map(|variant| format!("/media/{}", variant.key))
 }
 
 /// A post's HTML with its pictures in it, and the first of them.

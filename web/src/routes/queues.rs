@@ -64,11 +64,7 @@ pub async fn all(state: &AppState) -> Result<(Vec<Shown>, Option<String>)> {
         });
         let of = |counts: &HashMap<String, i64>| counts.get(&name).copied().unwrap_or(0);
         shown.push(Shown {
-            role: if queue.role == Role::Data {
-                "data"
-            } else {
-                "compute"
-            },
+            role: if queue.role == Role::Data { "data" } else { "compute" },
             depth: now.depth,
             in_flight: now.in_flight,
             done: of(&done),
@@ -144,10 +140,6 @@ pub async fn set_paused(state: &AppState, name: &str, paused: bool) -> Result<()
     if !read(state).await?.queues.contains_key(name) {
         return Err(Error::NotFound("queue"));
     }
-    let set = if paused {
-        state.bus.pause(name).await
-    } else {
-        state.bus.resume(name).await
-    };
+    let set = if paused { state.bus.pause(name).await } else { state.bus.resume(name).await };
     set.map_err(|error| Error::unavailable(error.to_string()))
 }

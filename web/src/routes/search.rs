@@ -40,12 +40,7 @@ pub async fn search(
     let found = posts::search(&state.data, &query, HITS).await?;
     let hits = found.into_iter().map(|post| hit(post, &query)).collect();
     let layout = frame.layout().await?;
-    page::public(&SearchPage {
-        layout,
-        query,
-        hits,
-        pager: Pager::default(),
-    })
+    page::public(&SearchPage { layout, query, hits, pager: Pager::default() })
 }
 
 fn hit(post: Post, query: &str) -> SearchHit {
@@ -78,21 +73,12 @@ fn plain_text(html: &str) -> String {
 fn snippet(text: &str, query: &str) -> Vec<SnippetPart> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let wanted: Vec<String> = terms(query);
-    let first = words
-        .iter()
-        .position(|word| matches(word, &wanted))
-        .unwrap_or(0);
-    let (from, to) = (
-        first.saturating_sub(AROUND / 2),
-        (first + AROUND * 2).min(words.len()),
-    );
+    let first = words.iter().position(|word| matches(word, &wanted)).unwrap_or(0);
+    let (from, to) = (first.saturating_sub(AROUND / 2), (first + AROUND * 2).min(words.len()));
     let mut parts: Vec<SnippetPart> = Vec::new();
     let mut push = |text: &str, hit: bool| match parts.last_mut() {
         Some(part) if part.hit == hit => part.text.push_str(text),
-        _ => parts.push(SnippetPart {
-            text: text.to_owned(),
-            hit,
-        }),
+        _ => parts.push(SnippetPart { text: text.to_owned(), hit }),
     };
     if from > 0 {
         push("… ", false);
@@ -108,17 +94,13 @@ fn snippet(text: &str, query: &str) -> Vec<SnippetPart> {
 }
 
 fn terms(query: &str) -> Vec<String> {
-    let words = query
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
+    let words = query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect()
 }
 
 /// Whether a word of the text is one that was looked for, or begins with it.
 fn matches(word: &str, wanted: &[String]) -> bool {
-    terms(word)
-        .iter()
-        .any(|part| wanted.iter().any(|term| part.starts_with(term.as_str())))
+    terms(word).iter().any(|part| wanted.iter().any(|term| part.starts_with(term.as_str())))
 }
 
 #[cfg(test)]
@@ -127,17 +109,9 @@ mod tests {
 
     #[test]
     fn a_snippet_marks_the_words_that_were_looked_for() {
-        let text = format!(
-            "{} the outbox, and more {}",
-            "x ".repeat(40),
-            "y ".repeat(40)
-        );
+        let text = format!("{} the outbox, and more {}", "x ".repeat(40), "y ".repeat(40));
         let parts = snippet(&text, "OUTBOX");
-        let marked: Vec<_> = parts
-            .iter()
-            .filter(|part| part.hit)
-            .map(|part| &part.text)
-            .collect();
+        let marked: Vec<_> = parts.iter().filter(|part| part.hit).map(|part| &part.text).collect();
         assert_eq!(marked, ["outbox,"]);
         assert!(parts[0].text.starts_with("… x"));
         assert!(parts.last().is_some_and(|part| part.text.ends_with('…')));
@@ -145,9 +119,6 @@ mod tests {
 
     #[test]
     fn tags_and_entities_are_not_part_of_the_text() {
-        assert_eq!(
-            plain_text("<p>a <b>b</b> &lt;c&gt; &amp;amp;</p>").trim(),
-            "a  b  <c> &amp;"
-        );
+        assert_eq!(plain_text("<p>a <b>b</b> &lt;c&gt; &amp;amp;</p>").trim(), "a  b  <c> &amp;");
     }
 }

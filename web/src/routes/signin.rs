@@ -29,23 +29,11 @@ use crate::visitor::Peer;
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 /// Codes that one household may ask for.
-const ASKS: Limit = Limit {
-    name: "signin",
-    times: 10,
-    window: TEN_MINUTES,
-};
+const ASKS: Limit = Limit { name: "signin", times: 10, window: TEN_MINUTES };
 /// Codes that may be mailed to one address.
-const MAILS: Limit = Limit {
-    name: "signin-mail",
-    times: 5,
-    window: TEN_MINUTES,
-};
+const MAILS: Limit = Limit { name: "signin-mail", times: 5, window: TEN_MINUTES };
 /// Codes that one household may try.
-const TRIES: Limit = Limit {
-    name: "signin-code",
-    times: 20,
-    window: TEN_MINUTES,
-};
+const TRIES: Limit = Limit { name: "signin-code", times: 20, window: TEN_MINUTES };
 /// Characters of a user agent that are kept with a session.
 const AGENT_MAX: usize = 200;
 
@@ -63,11 +51,7 @@ pub struct Asked {
 pub async fn form(frame: Frame, Query(asked): Query<Asked>) -> Result<Response> {
     let notice = asked.out.map(|_| Notice::good("You are signed out."));
     let layout = frame.layout_with(notice).await?;
-    page::private(&SignInPage {
-        layout,
-        email: String::new(),
-        error: None,
-    })
+    page::private(&SignInPage { layout, email: String::new(), error: None })
 }
 
 /// The address that was typed.
@@ -102,11 +86,7 @@ pub async fn ask(
                 Error::Invalid(_) => "This is no e-mail address.".to_owned(),
                 other => told(&other.to_string()),
             };
-            let page = SignInPage {
-                layout: frame.layout().await?,
-                email,
-                error: Some(told),
-            };
+            let page = SignInPage { layout: frame.layout().await?, email, error: Some(told) };
             Ok((error.status(), page::private(&page)?).into_response())
         }
         Some(error) => Err(error),
@@ -114,27 +94,15 @@ pub async fn ask(
 }
 
 async fn limited(state: &AppState, headers: &HeaderMap, peer: Peer, email: &str) -> Result<()> {
-    state
-        .take(ASKS, &state.household(headers, &peer).await?)
-        .await?;
-    state
-        .take(MAILS, &signin::token_hash(&email.to_lowercase()))
-        .await
+    state.take(ASKS, &state.household(headers, &peer).await?).await?;
+    state.take(MAILS, &signin::token_hash(&email.to_lowercase())).await
 }
 
 async fn send_code(state: &AppState, email: String, cause: Uuid) -> Result<Response> {
     let request = Uuid::now_v7();
-    let job = SendSigninCode {
-        request,
-        email: email.clone(),
-    };
-    let write = state
-        .data
-        .writer()
-        .write(move |tx| outbox::job(tx, job, cause));
-    write
-        .await
-        .map_err(|error: shared::db::Error| Error::from(error))?;
+    let job = SendSigninCode { request, email: email.clone() };
+    let write = state.data.writer().write(move |tx| outbox::job(tx, job, cause));
+    write.await.map_err(|error: shared::db::Error| Error::from(error))?;
     let cookie = cookies::set(
         cookies::SIGNIN,
         &Pending { request, email }.to_cookie(),
@@ -161,10 +129,7 @@ impl Pending {
         // A form of one field without a name: the percent-decoding of `url`.
         let pair = format!("e={email}");
         let (_, email) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
-        Some(Self {
-            request: request.parse().ok()?,
-            email: email.into_owned(),
-        })
+        Some(Self { request: request.parse().ok()?, email: email.into_owned() })
     }
 }
 
@@ -188,14 +153,7 @@ async fn code_page(
     let minutes = u32::try_from(CODE_LIFE.as_secs() / 60).unwrap_or(0);
     let layout = frame.layout().await?;
     let digits = signin::CODE_DIGITS;
-    let page = CodePage {
-        layout,
-        email,
-        error,
-        minutes,
-        digits,
-        open: true,
-    };
+    let page = CodePage { layout, email, error, minutes, digits, open: true };
     Ok((status, page::private(&page)?).into_response())
 }
 
@@ -249,9 +207,7 @@ async fn begin(state: &AppState, user: Uuid, headers: &HeaderMap) -> Result<Resp
     {
         ttl::end_session(&state.ttl, old.user.id, session.id).await?;
     }
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let agent = agent.unwrap_or_default().chars().take(AGENT_MAX).collect();
     let token = signin::token();
     ttl::begin_session(&state.ttl, signin::token_hash(&token), user, agent).await?;
@@ -260,10 +216,7 @@ async fn begin(state: &AppState, user: Uuid, headers: &HeaderMap) -> Result<Resp
     let headers = response.headers_mut();
     let session = cookies::set(cookies::session_name(https), &token, SESSION_MAX, https);
     headers.append(header::SET_COOKIE, session);
-    headers.append(
-        header::SET_COOKIE,
-        cookies::set(cookies::SIGNIN, "", Duration::ZERO, https),
-    );
+    headers.append(header::SET_COOKIE, cookies::set(cookies::SIGNIN, "", Duration::ZERO, https));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -275,11 +228,7 @@ async fn begin(state: &AppState, user: Uuid, headers: &HeaderMap) -> Result<Resp
 /// When the database fails.
 pub async fn peek(State(state): State<AppState>, Path(token): Path<String>) -> Result<StatusCode> {
     let good = ttl::link_is_good(&state.ttl, signin::token_hash(&token)).await?;
-    Ok(if good {
-        StatusCode::NO_CONTENT
-    } else {
-        StatusCode::GONE
-    })
+    Ok(if good { StatusCode::NO_CONTENT } else { StatusCode::GONE })
 }
 
 /// `GET /signin/link/{token}`: spends the link and signs in.
@@ -308,16 +257,10 @@ mod tests {
     #[test]
     fn a_sign_in_under_way_survives_its_cookie() {
         let request = Uuid::now_v7();
-        let pending = Pending {
-            request,
-            email: "a+b;c@example.com".to_owned(),
-        };
+        let pending = Pending { request, email: "a+b;c@example.com".to_owned() };
         let cookie = format!("{}={}", cookies::SIGNIN, pending.to_cookie());
         let headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().unwrap())]);
         let read = Pending::from_headers(&headers).unwrap();
-        assert_eq!(
-            (read.request, read.email.as_str()),
-            (request, "a+b;c@example.com")
-        );
+        assert_eq!((read.request, read.email.as_str()), (request, "a+b;c@example.com"));
     }
 }

@@ -20,10 +20,7 @@ pub fn forest(comments: Vec<Comment>) -> Vec<shown::Comment> {
     let mut places: HashMap<Uuid, (Option<Uuid>, usize)> = HashMap::new();
     let mut children: HashMap<Option<Uuid>, Vec<Comment>> = HashMap::new();
     for comment in comments {
-        let place = match comment
-            .parent
-            .and_then(|parent| Some((parent, *places.get(&parent)?)))
-        {
+        let place = match comment.parent.and_then(|parent| Some((parent, *places.get(&parent)?))) {
             None => (None, 0),
             Some((parent, (_, depth))) if depth + 1 < DEPTH => (Some(parent), depth + 1),
             Some((_, (grandparent, depth))) => (grandparent, depth),
@@ -83,34 +80,21 @@ mod tests {
     }
 
     fn depth(comments: &[shown::Comment]) -> usize {
-        comments
-            .iter()
-            .map(|comment| 1 + depth(&comment.replies))
-            .max()
-            .unwrap_or(0)
+        comments.iter().map(|comment| 1 + depth(&comment.replies)).max().unwrap_or(0)
     }
 
     #[test]
     fn replies_stand_under_what_they_answer() {
-        let forest = forest(vec![
-            comment(1, None),
-            comment(2, Some(1)),
-            comment(3, Some(99)),
-        ]);
+        let forest = forest(vec![comment(1, None), comment(2, Some(1)), comment(3, Some(99))]);
         assert_eq!((forest.len(), forest[0].replies.len()), (2, 1));
     }
 
     #[test]
     fn an_endless_chain_of_replies_is_all_shown_and_not_nested_without_end() {
-        let chain = (1..=500)
-            .map(|id| comment(id, (id > 1).then(|| id - 1)))
-            .collect();
+        let chain = (1..=500).map(|id| comment(id, (id > 1).then(|| id - 1))).collect();
         let forest = forest(chain);
         fn total(comments: &[shown::Comment]) -> usize {
-            comments
-                .iter()
-                .map(|comment| 1 + total(&comment.replies))
-                .sum()
+            comments.iter().map(|comment| 1 + total(&comment.replies)).sum()
         }
         assert_eq!((depth(&forest), total(&forest)), (DEPTH, 500));
     }

@@ -72,9 +72,7 @@ pub async fn keep(state: &AppState, upload: Upload, cause: Uuid) -> Result<Uuid>
     let mut checks = Checks::default();
     checks.text("alt", &upload.alt, 0, ALT_MAX);
     checks.finish()?;
-    let file = upload
-        .file
-        .ok_or_else(|| Error::field("file", "it is missing"))?;
+    let file = upload.file.ok_or_else(|| Error::field("file", "it is missing"))?;
     let (media_type, extension) = file.look().await?;
     let key = format!("originals/{}.{extension}", file.digest);
     file.store(state, &key, media_type).await?;
@@ -118,9 +116,7 @@ impl Drop for Spooled {
 impl Spooled {
     async fn write(state: &AppState, field: &mut Field<'_>) -> Result<Self> {
         let dir = directory(&state.config.data_dir);
-        tokio::fs::create_dir_all(&dir)
-            .await
-            .map_err(|error| disk(&error))?;
+        tokio::fs::create_dir_all(&dir).await.map_err(|error| disk(&error))?;
         let path = dir.join(format!("{}.part", Uuid::now_v7()));
         let name = file_name(field.file_name().unwrap_or_default());
         let received = receive(&path, field).await;
@@ -128,12 +124,7 @@ impl Spooled {
             remove(&path);
         }
         let (digest, length) = received?;
-        Ok(Self {
-            path,
-            name,
-            digest,
-            length,
-        })
+        Ok(Self { path, name, digest, length })
     }
 
     /// The image's type, by its first bytes, once its size is found bearable.
@@ -162,14 +153,8 @@ impl Spooled {
     ) -> Result<std::result::Result<(), blobs::Error>> {
         let file = File::open(&self.path).await.map_err(|error| disk(&error))?;
         let sha256 = Some(self.digest);
-        let options = PutOptions {
-            sha256,
-            ..PutOptions::typed(media_type)
-        };
-        let stored = state
-            .private
-            .put_stream(key, self.length, pieces(file), options)
-            .await;
+        let options = PutOptions { sha256, ..PutOptions::typed(media_type) };
+        let stored = state.private.put_stream(key, self.length, pieces(file), options).await;
         Ok(stored.map(drop))
     }
 }
@@ -181,10 +166,7 @@ fn directory(data_dir: &Path) -> PathBuf {
 
 /// Deletes what a process left behind when it was killed.
 pub fn forget_leftovers(data_dir: &Path) {
-    let entries = std::fs::read_dir(directory(data_dir))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = std::fs::read_dir(directory(data_dir)).into_iter().flatten().flatten();
     for entry in entries {
         remove(&entry.path());
     }
@@ -221,16 +203,8 @@ fn disk(error: &std::io::Error) -> Error {
 /// The last part of a path, as some browsers send one, of bounded length.
 fn file_name(sent: &str) -> String {
     let last = sent.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(NAME_MAX)
-        .collect();
-    if name.is_empty() {
-        "image".to_owned()
-    } else {
-        name
-    }
+    let name: String = last.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
+    if name.is_empty() { "image".to_owned() } else { name }
 }
 
 fn look(path: &Path) -> Result<(&'static str, &'static str)> {
@@ -241,10 +215,7 @@ fn look(path: &Path) -> Result<(&'static str, &'static str)> {
     });
     let kind = kind(&head.map_err(|error| disk(&error))?)?;
     let size = imagesize::size(path).map_err(|_| {
-        Error::field(
-            "file",
-            "the image is damaged or cut off: its size cannot be read",
-        )
+        Error::field("file", "the image is damaged or cut off: its size cannot be read")
     })?;
     let pixels = size.width as u64 * size.height as u64;
     if size.width > SIDE_MAX || size.height > SIDE_MAX || pixels > PIXELS_MAX {
@@ -288,22 +259,10 @@ mod tests {
 
     #[test]
     fn the_content_says_what_a_file_is() {
-        assert_eq!(
-            kind(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01").unwrap().0,
-            "image/jpeg"
-        );
-        assert_eq!(
-            kind(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR").unwrap().0,
-            "image/png"
-        );
-        assert_eq!(
-            kind(b"GIF89a\x01\x00\x01\x00\x00\x00").unwrap().0,
-            "image/gif"
-        );
-        assert_eq!(
-            kind(b"RIFF\x00\x00\x00\x00WEBPVP8 ").unwrap().0,
-            "image/webp"
-        );
+        assert_eq!(kind(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01").unwrap().0, "image/jpeg");
+        assert_eq!(kind(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR").unwrap().0, "image/png");
+        assert_eq!(kind(b"GIF89a\x01\x00\x01\x00\x00\x00").unwrap().0, "image/gif");
+        assert_eq!(kind(b"RIFF\x00\x00\x00\x00WEBPVP8 ").unwrap().0, "image/webp");
         assert!(kind(b"#!/bin/sh\necho hello there").is_err());
         assert!(kind(b"").is_err());
     }

@@ -58,26 +58,17 @@ pub struct Notice {
 impl Notice {
     /// Something went well.
     pub fn good(text: impl Into<String>) -> Self {
-        Self {
-            tone: Tone::Good,
-            text: text.into(),
-        }
+        Self { tone: Tone::Good, text: text.into() }
     }
 
     /// Something to know.
     pub fn info(text: impl Into<String>) -> Self {
-        Self {
-            tone: Tone::Info,
-            text: text.into(),
-        }
+        Self { tone: Tone::Info, text: text.into() }
     }
 
     /// Something failed, and what to do about it.
     pub fn error(text: impl Into<String>) -> Self {
-        Self {
-            tone: Tone::Error,
-            text: text.into(),
-        }
+        Self { tone: Tone::Error, text: text.into() }
     }
 }
 

@@ -13,11 +13,7 @@ impl When {
     /// of the calendar becomes its nearest end.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        let end = if millis < 0 {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        };
+        let end = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Self(Timestamp::from_millisecond(millis).unwrap_or(end))
     }
 

@@ -75,9 +75,7 @@ impl FromStr for Tier {
     type Err = NoSuchTier;
 
     fn from_str(text: &str) -> Result<Self, NoSuchTier> {
-        let found = Self::OLDEST_FIRST
-            .into_iter()
-            .find(|tier| tier.as_str() == text);
+        let found = Self::OLDEST_FIRST.into_iter().find(|tier| tier.as_str() == text);
         found.ok_or_else(|| NoSuchTier(text.to_owned()))
     }
 }
@@ -163,8 +161,7 @@ pub async fn begin(data: &Data, tier: &'static str) -> Result<Uuid, Error> {
     data.writer()
         .write(move |tx| {
             let id = Uuid::now_v7();
-            tx.conn()
-                .execute(sql, params![id.to_string(), tier, tx.now()])?;
+            tx.conn().execute(sql, params![id.to_string(), tier, tx.now()])?;
             tell(tx, id)?;
             Ok(id)
         })
@@ -176,32 +173,18 @@ pub async fn begin(data: &Data, tier: &'static str) -> Result<Uuid, Error> {
 /// # Errors
 /// When it cannot be written.
 pub async fn finish(data: &Data, id: Uuid, outcome: Outcome) -> Result<Run, Error> {
-    data.writer()
-        .write(move |tx| finish_in(tx, id, &outcome))
-        .await
+    data.writer().write(move |tx| finish_in(tx, id, &outcome)).await
 }
 
 fn finish_in(tx: &Tx<'_>, id: Uuid, outcome: &Outcome) -> Result<Run, Error> {
     let sql = "UPDATE backup_runs SET finished_at = ?2, state = ?3, objects = ?4, bytes = ?5, \
                copied = ?6, deleted = ?7, verified = ?8, drill = ?9, error = ?10 WHERE id = ?1";
-    let Outcome {
-        tally,
-        drill,
-        error,
-    } = outcome;
+    let Outcome { tally, drill, error } = outcome;
     let state = if error.is_none() { "done" } else { "failed" };
     let drill = drill.map(|passed| if passed { "passed" } else { "failed" });
-    let Tally {
-        objects,
-        bytes,
-        copied,
-        deleted,
-        verified,
-    } = *tally;
+    let Tally { objects, bytes, copied, deleted, verified } = *tally;
     let (key, now) = (id.to_string(), tx.now());
-    let row = params![
-        key, now, state, objects, bytes, copied, deleted, verified, drill, error
-    ];
+    let row = params![key, now, state, objects, bytes, copied, deleted, verified, drill, error];
     tx.conn().execute(sql, row)?;
     let run = tell(tx, id)?;
     if let Some(error) = error {
@@ -217,22 +200,16 @@ fn finish_in(tx: &Tx<'_>, id: Uuid, outcome: &Outcome) -> Result<Run, Error> {
 /// # Errors
 /// When it cannot be written.
 pub async fn drilled(data: &Data, tier: Tier, problem: Option<String>) -> Result<(), Error> {
-    data.writer()
-        .write(move |tx| drilled_in(tx, tier, problem.as_deref()))
-        .await
+    data.writer().write(move |tx| drilled_in(tx, tier, problem.as_deref())).await
 }
 
 fn drilled_in(tx: &Tx<'_>, tier: Tier, problem: Option<&str>) -> Result<(), Error> {
     let sql = "UPDATE backup_runs SET drill = ?2 WHERE id = (SELECT id FROM backup_runs \
                WHERE tier = ?1 AND state = 'done' ORDER BY started_at DESC LIMIT 1) RETURNING id";
-    let drill = if problem.is_none() {
-        "passed"
-    } else {
-        "failed"
-    };
-    let id = tx.conn().query_row(sql, [tier.as_str(), drill], |row| {
-        super::uuid(row.get_ref(0)?.as_str()?)
-    });
+    let drill = if problem.is_none() { "passed" } else { "failed" };
+    let id = tx
+        .conn()
+        .query_row(sql, [tier.as_str(), drill], |row| super::uuid(row.get_ref(0)?.as_str()?));
     let id = id.optional()?;
     if let Some(id) = id {
         tell(tx, id)?;
@@ -263,14 +240,7 @@ pub async fn end_abandoned(data: &Data) -> Result<usize, Error> {
             let ids = running(tx)?;
             for id in &ids {
                 let error = Some("it was cut off when its process ended".to_owned());
-                finish_in(
-                    tx,
-                    *id,
-                    &Outcome {
-                        error,
-                        ..Outcome::default()
-                    },
-                )?;
+                finish_in(tx, *id, &Outcome { error, ..Outcome::default() })?;
             }
             Ok(ids.len())
         })
@@ -278,9 +248,7 @@ pub async fn end_abandoned(data: &Data) -> Result<usize, Error> {
 }
 
 fn running(tx: &Tx<'_>) -> Result<Vec<Uuid>, Error> {
-    let mut statement = tx
-        .conn()
-        .prepare("SELECT id FROM backup_runs WHERE state = 'running'")?;
+    let mut statement = tx.conn().prepare("SELECT id FROM backup_runs WHERE state = 'running'")?;
     let ids = statement.query_map([], |row| super::uuid(row.get_ref(0)?.as_str()?))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
@@ -317,9 +285,7 @@ pub async fn last_done(data: &Data, tier: &'static str) -> Result<Option<Run>, E
         "SELECT {COLUMNS} FROM backup_runs WHERE tier = ?1 AND state = 'done' \
          ORDER BY started_at DESC LIMIT 1"
     );
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(&sql, [tier], run).optional()?))
-        .await
+    data.readers().read(move |conn| Ok(conn.query_row(&sql, [tier], run).optional()?)).await
 }
 
 /// Asks for a run of `tier` as soon as cron looks, within seconds.
@@ -336,7 +302,5 @@ pub async fn request_run(data: &Data, tier: Tier) -> Result<(), Error> {
 /// When they cannot be deleted.
 pub async fn prune(data: &Data, before: Instant) -> Result<usize, Error> {
     let sql = "DELETE FROM backup_runs WHERE started_at < ?1 AND state <> 'running'";
-    data.writer()
-        .write(move |tx| Ok(tx.conn().execute(sql, [before])?))
-        .await
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [before])?)).await
 }

@@ -60,9 +60,7 @@ pub async fn ensure(data: &Data, task: String, due: Option<Instant>) -> Result<b
     let sql = "INSERT INTO schedule (task, due_at) VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE \
                SET due_at = excluded.due_at WHERE schedule.due_at IS NULL \
                AND excluded.due_at IS NOT NULL";
-    data.writer()
-        .write(move |tx| Ok(tx.conn().execute(sql, params![task, due])? == 1))
-        .await
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, params![task, due])? == 1)).await
 }
 
 /// Makes `task` due now.
@@ -128,8 +126,7 @@ pub async fn ended(
                WHERE task = ?1";
     data.writer()
         .write(move |tx| {
-            tx.conn()
-                .execute(sql, params![task, well, tx.now(), next])?;
+            tx.conn().execute(sql, params![task, well, tx.now(), next])?;
             Ok(())
         })
         .await
@@ -181,8 +178,7 @@ pub async fn release(data: &Data, name: &'static str, owner: String) -> Result<(
 pub async fn forget(data: &Data, task: &'static str) -> Result<(), Error> {
     data.writer()
         .write(move |tx| {
-            tx.conn()
-                .execute("DELETE FROM schedule WHERE task = ?1", [task])?;
+            tx.conn().execute("DELETE FROM schedule WHERE task = ?1", [task])?;
             Ok(())
         })
         .await

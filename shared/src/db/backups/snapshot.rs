@@ -44,27 +44,16 @@ pub fn take(from: &Path, to: &Path) -> Result<(), Error> {
 /// [`Error::Corrupt`] with the first problem, or when it cannot be read.
 pub fn check(file: &Path) -> Result<Facts, Error> {
     let open = || Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let conn = open().map_err(|source| Error::Open {
-        path: file.to_owned(),
-        source,
-    })?;
+    let conn = open().map_err(|source| Error::Open { path: file.to_owned(), source })?;
     let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(Error::Corrupt {
-            value: verdict,
-            expected: "a sound database",
-        });
+        return Err(Error::Corrupt { value: verdict, expected: "a sound database" });
     }
     let dangling: i64 =
-        conn.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
-            row.get(0)
-        })?;
+        conn.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))?;
     if dangling > 0 {
         let value = format!("{dangling} rows that refer to nothing");
-        return Err(Error::Corrupt {
-            value,
-            expected: "a sound database",
-        });
+        return Err(Error::Corrupt { value, expected: "a sound database" });
     }
     facts(&conn)
 }
@@ -76,14 +65,8 @@ pub fn check(file: &Path) -> Result<Facts, Error> {
 /// When it cannot be written.
 pub fn settle(file: &Path) -> Result<(), Error> {
     let open = || Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let conn = open().map_err(|source| Error::Open {
-        path: file.to_owned(),
-        source,
-    })?;
-    conn.execute(
-        "UPDATE schedule SET lease_owner = NULL, lease_until = NULL",
-        [],
-    )?;
+    let conn = open().map_err(|source| Error::Open { path: file.to_owned(), source })?;
+    conn.execute("UPDATE schedule SET lease_owner = NULL, lease_until = NULL", [])?;
     Ok(())
 }
 

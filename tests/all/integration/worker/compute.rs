@@ -31,9 +31,7 @@ fn registry() -> Registry {
         assert!(!job.payload.parts.is_empty(), "nothing to add");
         ComputeOutcome::Made(job.payload.parts.iter().sum())
     };
-    registry
-        .compute::<Sum, u32, Added, _>(add, |job, outcome| Added { job, outcome })
-        .unwrap();
+    registry.compute::<Sum, u32, Added, _>(add, |job, outcome| Added { job, outcome }).unwrap();
     registry
         .data::<Added>(|tx, result| {
             let text = match &result.payload.outcome {
@@ -55,42 +53,24 @@ async fn ground() -> Ground {
 }
 
 fn order(msg_id: &str, job: &Envelope<Sum>) -> Message {
-    Message {
-        msg_id: msg_id.to_owned(),
-        subject: Sum::subject(),
-        body: job.to_json().into(),
-    }
+    Message { msg_id: msg_id.to_owned(), subject: Sum::subject(), body: job.to_json().into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_3_a_compute_job_that_runs_twice_has_one_result() {
     let ground = ground().await;
-    let job = Sum {
-        parts: vec![1, 2, 3],
-    }
-    .envelope(Uuid::now_v7());
+    let job = Sum { parts: vec![1, 2, 3] }.envelope(Uuid::now_v7());
     for msg_id in ["first", "second"] {
         ground.bus.publish(&order(msg_id, &job)).await.unwrap();
     }
     let working = ground.work(registry());
-    until("the result is there", async || {
-        ground.effects("the sum is 6").await > 0
-    })
-    .await;
+    until("the result is there", async || ground.effects("the sum is 6").await > 0).await;
     until("all is acknowledged", async || ground.is_idle().await).await;
     // What a NATS that has forgotten the message id would let through:
     let result = ground.ended(false).await;
-    let mut again = Added {
-        job,
-        outcome: ComputeOutcome::Made(6),
-    }
-    .envelope(Uuid::now_v7());
+    let mut again = Added { job, outcome: ComputeOutcome::Made(6) }.envelope(Uuid::now_v7());
     again.id = result[0].id.parse().unwrap();
-    ground
-        .bus
-        .publish(&message("again", "added", again.to_json()))
-        .await
-        .unwrap();
+    ground.bus.publish(&message("again", "added", again.to_json())).await.unwrap();
     until("it is acknowledged", async || ground.is_idle().await).await;
     assert_eq!(ground.effects("the sum is 6").await, 1);
     working.stop().await;
@@ -103,10 +83,7 @@ async fn a_compute_job_that_panics_hands_in_a_failure() {
     let job = Sum { parts: vec![] }.envelope(Uuid::now_v7());
     ground.bus.publish(&order("empty", &job)).await.unwrap();
     let why = "the executor panicked: nothing to add";
-    until("the failure is told", async || {
-        ground.effects(why).await == 1
-    })
-    .await;
+    until("the failure is told", async || ground.effects(why).await == 1).await;
     until("all is acknowledged", async || ground.is_idle().await).await;
     working.stop().await;
 }

@@ -9,20 +9,11 @@ use super::*;
 async fn invariant_4_a_poison_message_becomes_a_dead_job_with_its_bytes() {
     let ground = Ground::new().await;
     let working = ground.work(doing(effect));
-    let stranger = Chore { name: "x".into() }
-        .envelope(Uuid::now_v7())
-        .to_json();
+    let stranger = Chore { name: "x".into() }.envelope(Uuid::now_v7()).to_json();
     for (kind, body) in [("do", b"no job at all".to_vec()), ("unheard-of", stranger)] {
-        ground
-            .bus
-            .publish(&message(kind, kind, body))
-            .await
-            .unwrap();
+        ground.bus.publish(&message(kind, kind, body)).await.unwrap();
     }
-    until("both are kept", async || {
-        ground.ended(true).await.len() == 2
-    })
-    .await;
+    until("both are kept", async || ground.ended(true).await.len() == 2).await;
     until("both are acknowledged", async || ground.is_idle().await).await;
     let mut bodies = Vec::new();
     for job in ground.ended(true).await {
@@ -49,32 +40,14 @@ async fn invariant_4_a_failing_job_is_tried_again_then_dies_and_a_replay_runs_it
     }));
     let id = ground.order("stubborn").await;
     until("it is dead", async || ground.is_dead(id).await).await;
-    let detail = done::detail(&ground.data, id.to_string())
-        .await
-        .unwrap()
-        .unwrap();
+    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     let attempts: Vec<u32> = detail.errors.iter().map(|error| error.attempt).collect();
     assert_eq!(attempts, [1, 2, 3]);
-    assert!(
-        detail
-            .errors
-            .iter()
-            .all(|error| error.error.contains("broken"))
-    );
-    assert_eq!(
-        ground.effects("stubborn").await,
-        0,
-        "a failure left a trace"
-    );
+    assert!(detail.errors.iter().all(|error| error.error.contains("broken")));
+    assert_eq!(ground.effects("stubborn").await, 0, "a failure left a trace");
     healed.store(true, Ordering::Relaxed);
-    let replayed = done::replay(&ground.data, id.to_string())
-        .await
-        .unwrap()
-        .unwrap();
-    until("the replay is done", async || {
-        ground.is_done(replayed).await
-    })
-    .await;
+    let replayed = done::replay(&ground.data, id.to_string()).await.unwrap().unwrap();
+    until("the replay is done", async || ground.is_done(replayed).await).await;
     assert_eq!(ground.effects("stubborn").await, 1);
     assert!(!ground.is_dead(id).await);
     working.stop().await;
@@ -104,17 +77,10 @@ async fn a_failure_or_a_panic_undoes_its_own_job_alone() {
         let expected = usize::from(![3, 5, 7].contains(&number));
         assert_eq!(ground.effects(name).await, expected, "{name}");
     }
-    let reasons: Vec<_> = ground
-        .ended(true)
-        .await
-        .into_iter()
-        .filter_map(|job| job.reason)
-        .collect();
+    let reasons: Vec<_> =
+        ground.ended(true).await.into_iter().filter_map(|job| job.reason).collect();
     for part in ["cannot be done", "it is too much", "nobody wants it"] {
-        assert!(
-            reasons.iter().any(|reason| reason.contains(part)),
-            "{part} not in {reasons:?}"
-        );
+        assert!(reasons.iter().any(|reason| reason.contains(part)), "{part} not in {reasons:?}");
     }
     working.stop().await;
 }
@@ -134,10 +100,7 @@ async fn take_and_vanish(ground: &Ground) {
     let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.chores";
     let client = ground.bus.client();
     let message = client.request(pull, "1".into()).await.unwrap();
-    client
-        .publish(message.reply.unwrap(), "-NAK".into())
-        .await
-        .unwrap();
+    client.publish(message.reply.unwrap(), "-NAK".into()).await.unwrap();
     client.flush().await.unwrap();
 }
 
@@ -156,15 +119,9 @@ async fn an_attempt_that_vanishes_with_its_worker_three_times_counts_as_failed()
     }
     let working = ground.work(doing(effect));
     until("it is done", async || ground.is_done(id).await).await;
-    let detail = done::detail(&ground.data, id.to_string())
-        .await
-        .unwrap()
-        .unwrap();
+    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     assert_eq!((detail.job.attempt, detail.errors.len()), (2, 1));
-    assert!(
-        detail.errors[0].error.contains("begun 3 times"),
-        "{detail:?}"
-    );
+    assert!(detail.errors[0].error.contains("begun 3 times"), "{detail:?}");
     working.stop().await;
 }
 
@@ -183,10 +140,7 @@ async fn a_database_that_is_away_costs_a_job_no_attempt() {
     let id = ground.order("patient").await;
     until("it is done", async || ground.is_done(id).await).await;
     assert!(!away.load(Ordering::Relaxed));
-    let detail = done::detail(&ground.data, id.to_string())
-        .await
-        .unwrap()
-        .unwrap();
+    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     assert_eq!((detail.job.attempt, detail.errors.len()), (1, 0));
     assert_eq!(ground.effects("patient").await, 1);
     working.stop().await;

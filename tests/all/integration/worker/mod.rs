@@ -74,22 +74,11 @@ impl Ground {
         let nats = Nats::start(dir.path()).unwrap();
         Data::prepare(dir.path()).unwrap();
         let data = Data::open(dir.path()).unwrap();
-        let bus = Bus::connect(&nats.url().parse().unwrap(), "test")
-            .await
-            .unwrap();
-        until("the streams are there", async || {
-            bus.ensure_streams().await.is_ok()
-        })
-        .await;
+        let bus = Bus::connect(&nats.url().parse().unwrap(), "test").await.unwrap();
+        until("the streams are there", async || bus.ensure_streams().await.is_ok()).await;
         let queues = BTreeMap::from([("chores".to_owned(), queue(Role::Data))]);
         let queues = Queues { queues };
-        Self {
-            nats,
-            data,
-            bus,
-            queues,
-            dir,
-        }
+        Self { nats, data, bus, queues, dir }
     }
 
     /// Starts a worker with its relay.
@@ -112,10 +101,7 @@ impl Ground {
     }
 
     async fn ended(&self, dead: bool) -> Vec<Ended> {
-        done::list(&self.data, dead, None, None, 100)
-            .await
-            .unwrap()
-            .items
+        done::list(&self.data, dead, None, None, 100).await.unwrap().items
     }
 
     async fn is_done(&self, id: Uuid) -> bool {
@@ -155,11 +141,7 @@ fn work(data: Data, bus: Bus, queues: Queues, registry: Registry) -> Working {
     };
     let role = worker::config::Role::All;
     let runner = tokio::spawn(async move { runner::run(Arc::new(shared), &queues, role).await });
-    Working {
-        shutdown,
-        runner,
-        relay,
-    }
+    Working { shutdown, runner, relay }
 }
 
 impl Working {
@@ -196,8 +178,5 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(
-        tokio::time::timeout(SOON, wait).await.is_ok(),
-        "never: {what}"
-    );
+    assert!(tokio::time::timeout(SOON, wait).await.is_ok(), "never: {what}");
 }

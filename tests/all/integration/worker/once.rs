@@ -66,10 +66,8 @@ async fn invariant_5_jobs_go_on_when_nats_comes_back_and_none_is_lost() {
     let during = ground.order("during").await;
     ground.nats.restart().unwrap();
     let after = ground.order("after").await;
-    until("both are done", async || {
-        ground.is_done(during).await && ground.is_done(after).await
-    })
-    .await;
+    until("both are done", async || ground.is_done(during).await && ground.is_done(after).await)
+        .await;
     for name in ["before", "during", "after"] {
         assert_eq!(ground.effects(name).await, 1, "{name}");
     }
@@ -88,9 +86,7 @@ async fn a_worker_that_stops_finishes_what_it_has_begun() {
         effect(tx, job)
     }));
     let id = ground.order("last").await;
-    tokio::task::spawn_blocking(move || is_begun.recv_timeout(SOON).unwrap())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || is_begun.recv_timeout(SOON).unwrap()).await.unwrap();
     working.shutdown.cancel();
     go.send(()).unwrap();
     working.stop().await;

@@ -19,17 +19,13 @@ fn variables(ground: &Ground, minio: &Minio) -> Vec<(String, String)> {
         ("S3_ACCESS_KEY_ID", Minio::ACCESS_KEY_ID),
         ("S3_SECRET_ACCESS_KEY", Minio::SECRET_ACCESS_KEY),
     ];
-    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 fn data_variables(ground: &Ground) -> Vec<(String, String)> {
     let all = [
         ("NATS_URL", ground.nats.url().to_owned()),
-        (
-            "QUEUES_FILE",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/queues.yml").to_owned(),
-        ),
+        ("QUEUES_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/queues.yml").to_owned()),
         ("SITE_DATA_DIR", ground.dir.path().display().to_string()),
         ("SITE_URL", "http://127.0.0.1".to_owned()),
     ];
@@ -51,24 +47,9 @@ async fn bucket(minio: &Minio, name: &str) -> Bucket {
 async fn upload(ground: &Ground, private: &Bucket, content: Vec<u8>) -> Uuid {
     let id = Uuid::now_v7();
     let (original, bytes) = (id.to_string(), content.len() as u64);
-    private
-        .put(
-            &original,
-            content.into(),
-            shared::blobs::PutOptions::default(),
-        )
-        .await
-        .unwrap();
-    let new = NewImage {
-        id,
-        filename: "test".to_owned(),
-        alt: String::new(),
-        original,
-        bytes,
-    };
-    images::create(&ground.data, new, Uuid::now_v7())
-        .await
-        .unwrap();
+    private.put(&original, content.into(), shared::blobs::PutOptions::default()).await.unwrap();
+    let new = NewImage { id, filename: "test".to_owned(), alt: String::new(), original, bytes };
+    images::create(&ground.data, new, Uuid::now_v7()).await.unwrap();
     id
 }
 
@@ -81,10 +62,7 @@ async fn a_compute_worker_makes_images_without_a_database() {
     let ground = Ground::new().await;
     Ttl::prepare(ground.dir.path()).unwrap();
     let minio = Minio::start(ground.dir.path()).unwrap();
-    let (private, public) = (
-        bucket(&minio, "private").await,
-        bucket(&minio, "public").await,
-    );
+    let (private, public) = (bucket(&minio, "private").await, bucket(&minio, "public").await);
     let stop = Shutdown::new();
     let compute = Config::from_env(Env::new(variables(&ground, &minio)), RunRole::Compute).unwrap();
     let data = Config::from_env(Env::new(data_variables(&ground)), RunRole::Data).unwrap();
@@ -107,10 +85,7 @@ async fn a_compute_worker_makes_images_without_a_database() {
         let for_ever = object.metadata.cache_control.unwrap();
         assert!(for_ever.contains("immutable"), "{for_ever}");
     }
-    assert!(
-        ground.ended(true).await.is_empty(),
-        "a refused upload is no dead job"
-    );
+    assert!(ground.ended(true).await.is_empty(), "a refused upload is no dead job");
     stop.cancel();
     compute.await.unwrap().unwrap();
     data.await.unwrap().unwrap();

@@ -61,12 +61,7 @@ pub struct Gradient(Vec<(f32, Rgb)>);
 impl Gradient {
     /// From pairs of position (rising) and `0xRRGGBB`.
     pub fn new(stops: &[(f32, u32)]) -> Self {
-        Self(
-            stops
-                .iter()
-                .map(|&(at, code)| (at, Rgb::hex(code)))
-                .collect(),
-        )
+        Self(stops.iter().map(|&(at, code)| (at, Rgb::hex(code))).collect())
     }
 
     /// The colour at a position; beyond the ends it is that of the end.
@@ -75,9 +70,7 @@ impl Gradient {
         for &stop in &self.0 {
             if t < stop.0 {
                 let span = (stop.0 - before.0).max(1e-6);
-                return before
-                    .1
-                    .mix(stop.1, ((t - before.0) / span).clamp(0.0, 1.0));
+                return before.1.mix(stop.1, ((t - before.0) / span).clamp(0.0, 1.0));
             }
             before = stop;
         }
@@ -98,11 +91,7 @@ pub struct Film {
 
 impl Default for Film {
     fn default() -> Self {
-        Self {
-            exposure: 1.0,
-            grain: 5.0,
-            vignette: 0.25,
-        }
+        Self { exposure: 1.0, grain: 5.0, vignette: 0.25 }
     }
 }
 
@@ -118,10 +107,7 @@ pub struct Frame {
 impl Frame {
     /// Half as wide and half as high: where soft light is worked out.
     pub fn half(self) -> Self {
-        Self {
-            width: self.width / 2,
-            height: self.height / 2,
-        }
+        Self { width: self.width / 2, height: self.height / 2 }
     }
 
     /// As [`Frame::develop`], for scenes without hard edges: `light` is asked
@@ -132,10 +118,7 @@ impl Frame {
         let seen: Vec<Rgb> = places.map(|(x, y)| light(x, y)).collect();
         self.develop(film, |x, y| {
             let (left, up) = (x.saturating_sub(1) / 2, y.saturating_sub(1) / 2);
-            let (right, down) = (
-                (left + 1).min(half.width - 1),
-                (up + 1).min(half.height - 1),
-            );
+            let (right, down) = ((left + 1).min(half.width - 1), (up + 1).min(half.height - 1));
             let (tx, ty) = (between(x), between(y));
             let row = |y: usize| seen[y * half.width + left].mix(seen[y * half.width + right], tx);
             row(up).mix(row(down), ty)

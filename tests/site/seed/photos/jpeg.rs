@@ -24,13 +24,7 @@ pub fn encode(frame: Frame, pixels: &[u8], held: Held) -> Result<Vec<u8>, Encodi
         Held::Level => (frame, pixels),
         Held::Turned => {
             turned = turn(frame, pixels);
-            (
-                Frame {
-                    width: frame.height,
-                    height: frame.width,
-                },
-                turned.as_slice(),
-            )
+            (Frame { width: frame.height, height: frame.width }, turned.as_slice())
         }
     };
     let side = |side: usize| u16::try_from(side).unwrap_or(0);
@@ -38,12 +32,7 @@ pub fn encode(frame: Frame, pixels: &[u8], held: Held) -> Result<Vec<u8>, Encodi
     let mut encoder = Encoder::new(&mut file, QUALITY);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder.add_exif_metadata(&exif(if held == Held::Turned { 6 } else { 1 }))?;
-    encoder.encode(
-        pixels,
-        side(frame.width),
-        side(frame.height),
-        ColorType::Rgb,
-    )?;
+    encoder.encode(pixels, side(frame.width), side(frame.height), ColorType::Rgb)?;
     Ok(file)
 }
 
@@ -74,19 +63,13 @@ mod tests {
 
     #[test]
     fn a_turned_picture_lies_on_its_side_with_orientation_six() {
-        let frame = Frame {
-            width: 2,
-            height: 3,
-        };
+        let frame = Frame { width: 2, height: 3 };
         let pixels: Vec<u8> = (0..6).flat_map(|i| [i, i, i]).collect();
         let stored: Vec<u8> = turn(frame, &pixels).chunks(3).map(|p| p[0]).collect();
         assert_eq!(stored, [1, 3, 5, 0, 2, 4]);
 
         let file = encode(frame, &pixels, Held::Turned).unwrap();
-        let at = file
-            .windows(6)
-            .position(|w| w == b"Exif\0\0")
-            .expect("an EXIF segment");
+        let at = file.windows(6).position(|w| w == b"Exif\0\0").expect("an EXIF segment");
         assert_eq!(file[at + 6..at + 32], exif(6));
     }
 }

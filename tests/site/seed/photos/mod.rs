@@ -41,86 +41,43 @@ const fn photo(
     alt: &'static str,
     paint: fn(Frame) -> Vec<u8>,
 ) -> Photo {
-    Photo {
-        name,
-        alt,
-        frame: Frame { width, height },
-        held: Held::Level,
-        paint,
-    }
+    Photo { name, alt, frame: Frame { width, height }, held: Held::Level, paint }
 }
 
 /// Every picture, by name.
 pub static CATALOGUE: [Photo; 12] = [
-    photo(
-        "aurora",
-        (4200, 2800),
-        "Green and violet northern lights over a dark lake",
-        |f| aurora::paint(f, 5),
-    ),
-    photo(
-        "clouds",
-        (4800, 3200),
-        "A sea of clouds from above in low sun",
-        |f| clouds::paint(f, 5),
-    ),
-    photo(
-        "dunes",
-        (3840, 2560),
-        "Sand dunes with wind ripples in the last light",
-        |f| dunes::paint(f, 5),
-    ),
-    photo(
-        "fire",
-        (4200, 3150),
-        "Flames over glowing coals in a brick fireplace",
-        |f| fire::paint(f, 5),
-    ),
+    photo("aurora", (4200, 2800), "Green and violet northern lights over a dark lake", |f| {
+        aurora::paint(f, 5)
+    }),
+    photo("clouds", (4800, 3200), "A sea of clouds from above in low sun", |f| clouds::paint(f, 5)),
+    photo("dunes", (3840, 2560), "Sand dunes with wind ripples in the last light", |f| {
+        dunes::paint(f, 5)
+    }),
+    photo("fire", (4200, 3150), "Flames over glowing coals in a brick fireplace", |f| {
+        fire::paint(f, 5)
+    }),
     Photo {
         held: Held::Turned,
-        ..photo(
-            "forest",
-            (3000, 4000),
-            "Tall trunks in fog, sunbeams through the crowns",
-            |f| forest::paint(f, 5),
-        )
+        ..photo("forest", (3000, 4000), "Tall trunks in fog, sunbeams through the crowns", |f| {
+            forest::paint(f, 5)
+        })
     },
-    photo(
-        "lake",
-        (4000, 3000),
-        "Snow peaks mirrored in a still lake",
-        |f| lake::paint(f, 5),
-    ),
-    photo(
-        "moon",
-        (4200, 2800),
-        "A full moon and its light on a black sea",
-        |f| sea::paint(f, 8, &sea::Mood::moonlit()),
-    ),
-    photo(
-        "morning",
-        (3600, 2400),
-        "Blue ridges one behind another in morning mist",
-        |f| ridges::paint(f, 29, &ridges::Mood::morning()),
-    ),
-    photo(
-        "night",
-        (4000, 3000),
-        "The Milky Way over a hut with lit windows",
-        |f| night::paint(f, 5),
-    ),
-    photo(
-        "rain",
-        (3600, 2700),
-        "Rain drops on a window, city lights out of focus",
-        |f| rain::paint(f, 8),
-    ),
-    photo(
-        "ridges",
-        (3600, 2400),
-        "Mountain ridges in violet mist at dusk",
-        |f| ridges::paint(f, 11, &ridges::Mood::dusk()),
-    ),
+    photo("lake", (4000, 3000), "Snow peaks mirrored in a still lake", |f| lake::paint(f, 5)),
+    photo("moon", (4200, 2800), "A full moon and its light on a black sea", |f| {
+        sea::paint(f, 8, &sea::Mood::moonlit())
+    }),
+    photo("morning", (3600, 2400), "Blue ridges one behind another in morning mist", |f| {
+        ridges::paint(f, 29, &ridges::Mood::morning())
+    }),
+    photo("night", (4000, 3000), "The Milky Way over a hut with lit windows", |f| {
+        night::paint(f, 5)
+    }),
+    photo("rain", (3600, 2700), "Rain drops on a window, city lights out of focus", |f| {
+        rain::paint(f, 8)
+    }),
+    photo("ridges", (3600, 2400), "Mountain ridges in violet mist at dusk", |f| {
+        ridges::paint(f, 11, &ridges::Mood::dusk())
+    }),
     photo("sea", (4000, 3000), "The sun sets over a calm sea", |f| {
         sea::paint(f, 5, &sea::Mood::sunset())
     }),
@@ -166,27 +123,16 @@ mod tests {
     #[test]
     fn every_picture_has_a_name_of_its_own_and_the_size_of_a_photograph() {
         for (index, photo) in CATALOGUE.iter().enumerate() {
-            assert!(
-                CATALOGUE[..index]
-                    .iter()
-                    .all(|other| other.name != photo.name)
-            );
+            assert!(CATALOGUE[..index].iter().all(|other| other.name != photo.name));
             let pixels = photo.frame.width * photo.frame.height;
-            assert!(
-                (8_000_000..=24_000_000).contains(&pixels),
-                "{}: {pixels}",
-                photo.name
-            );
+            assert!((8_000_000..=24_000_000).contains(&pixels), "{}: {pixels}", photo.name);
         }
     }
 
     #[test]
     fn a_picture_is_the_same_each_time_it_is_made() {
         for photo in &CATALOGUE {
-            let small = Frame {
-                width: photo.frame.width / 40,
-                height: photo.frame.height / 40,
-            };
+            let small = Frame { width: photo.frame.width / 40, height: photo.frame.height / 40 };
             let (one, two) = ((photo.paint)(small), (photo.paint)(small));
             assert_eq!(one.len(), small.width * small.height * 3, "{}", photo.name);
             assert!(one == two, "{} differs", photo.name);

@@ -26,18 +26,11 @@ pub fn unit(x: i32, y: i32, seed: u32) -> f32 {
 pub fn noise(x: f32, y: f32, seed: u32) -> f32 {
     let (ix, fx) = split(x);
     let (iy, fy) = split(y);
-    let (west, north) = (
-        (ix as u32).wrapping_mul(ACROSS),
-        (iy as u32).wrapping_mul(DOWN),
-    );
+    let (west, north) = ((ix as u32).wrapping_mul(ACROSS), (iy as u32).wrapping_mul(DOWN));
     let (east, south) = (west.wrapping_add(ACROSS), north.wrapping_add(DOWN));
     let salt = seed.wrapping_mul(0xC2B2_AE3D);
     let sx = fade(fx);
-    let top = mix(
-        slope(west ^ north ^ salt, fx, fy),
-        slope(east ^ north ^ salt, fx - 1.0, fy),
-        sx,
-    );
+    let top = mix(slope(west ^ north ^ salt, fx, fy), slope(east ^ north ^ salt, fx - 1.0, fy), sx);
     let low = mix(
         slope(west ^ south ^ salt, fx, fy - 1.0),
         slope(east ^ south ^ salt, fx - 1.0, fy - 1.0),

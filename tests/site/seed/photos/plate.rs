@@ -13,10 +13,7 @@ pub struct Stars {
 impl Stars {
     /// Nothing yet.
     pub fn none(frame: Frame) -> Self {
-        Self {
-            frame,
-            light: vec![[0; 3]; frame.width * frame.height],
-        }
+        Self { frame, light: vec![[0; 3]; frame.width * frame.height] }
     }
 
     /// Scatters `count` stars, of which few are bright, in the upper part
@@ -25,18 +22,11 @@ impl Stars {
         let mut stars = Self::none(frame);
         let mut dice = Dice::new(seed);
         for _ in 0..count {
-            let (x, y) = (
-                dice.roll() * frame.width as f32,
-                dice.roll() * frame.height as f32 * down_to,
-            );
+            let (x, y) =
+                (dice.roll() * frame.width as f32, dice.roll() * frame.height as f32 * down_to);
             let bright = (0.010 / (dice.roll() + 0.0022)).powf(0.92) + 0.03;
             let warm = dice.roll();
-            stars.put(
-                x,
-                y,
-                bright,
-                Rgb(0.75, 0.86, 1.0).mix(Rgb(1.0, 0.84, 0.66), warm * warm),
-            );
+            stars.put(x, y, bright, Rgb(0.75, 0.86, 1.0).mix(Rgb(1.0, 0.84, 0.66), warm * warm));
         }
         stars
     }
@@ -88,11 +78,7 @@ impl Plate {
     /// A dark plate of a frame's shape, `height` cells high.
     pub fn dark(frame: Frame, height: usize) -> Self {
         let width = frame.width * height / frame.height + 1;
-        Self {
-            width,
-            height,
-            light: vec![Rgb::default(); width * height],
-        }
+        Self { width, height, light: vec![Rgb::default(); width * height] }
     }
 
     /// A plate of `height` cells lit by what `light` sees at each place.

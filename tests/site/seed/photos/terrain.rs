@@ -58,14 +58,7 @@ impl Terrain {
         let seen = frame.width / 3;
         let margin = seen / 4;
         let columns = seen + 2 * margin + 1;
-        let mut land = Self {
-            frame,
-            view,
-            columns,
-            margin,
-            cells: Vec::new(),
-            depth: Vec::new(),
-        };
+        let mut land = Self { frame, view, columns, margin, cells: Vec::new(), depth: Vec::new() };
         let heights = land.heights(height);
         land.cells = land.relief(&heights);
         land.depth = land.walk(&heights);
@@ -82,14 +75,7 @@ impl Terrain {
         let [h, east, north, sun] = self.sample(column, step);
         let z = self.distance(step);
         let across = (x as f32 / self.frame.height as f32 - self.aspect() / 2.0) / self.view.focal;
-        Some(Spot {
-            x: across * z,
-            z,
-            y: h,
-            east,
-            north,
-            sun,
-        })
+        Some(Spot { x: across * z, z, y: h, east, north, sun })
     }
 
     fn aspect(&self) -> f32 {

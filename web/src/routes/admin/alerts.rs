@@ -40,25 +40,11 @@ pub async fn page(
     let level = LEVELS.into_iter().find(|level| *level == asked.level);
     let first = asked.after.is_none();
     let found = alerts::list(&state.data, level, asked.after, PAGE).await?;
-    let base = |after: &str| {
-        address(
-            "/admin/alerts",
-            &[("level", level.unwrap_or("")), ("after", after)],
-        )
-    };
-    let mut filters = vec![filter(
-        "all",
-        "/admin/alerts".to_owned(),
-        level.is_none(),
-        None,
-    )];
+    let base =
+        |after: &str| address("/admin/alerts", &[("level", level.unwrap_or("")), ("after", after)]);
+    let mut filters = vec![filter("all", "/admin/alerts".to_owned(), level.is_none(), None)];
     filters.extend(LEVELS.into_iter().map(|one| {
-        filter(
-            one,
-            address("/admin/alerts", &[("level", one)]),
-            level == Some(one),
-            None,
-        )
+        filter(one, address("/admin/alerts", &[("level", one)]), level == Some(one), None)
     }));
     page::private(&AlertsPage {
         layout: frame.layout().await?,
@@ -81,13 +67,7 @@ pub fn shown(alert: alerts::Alert) -> Alert {
         _ => Tone::Info,
     };
     let (source, href) = place(&alert.text);
-    Alert {
-        tone,
-        time: when(alert.at),
-        source: source.to_owned(),
-        text: alert.text,
-        href,
-    }
+    Alert { tone, time: when(alert.at), source: source.to_owned(), text: alert.text, href }
 }
 
 /// Where an alert comes from, by how its text begins.
@@ -106,10 +86,7 @@ mod tests {
 
     #[test]
     fn an_alert_leads_to_its_place() {
-        assert_eq!(
-            place("job 17 of queue mail is dead").1.as_deref(),
-            Some("/admin/jobs/17")
-        );
+        assert_eq!(place("job 17 of queue mail is dead").1.as_deref(), Some("/admin/jobs/17"));
         assert_eq!(place("the backup daily failed: x").0, "backups");
         assert_eq!(place("the disk is nearly full"), ("site", None));
     }

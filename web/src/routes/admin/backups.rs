@@ -39,9 +39,7 @@ pub async fn page(
 ) -> Result<Response> {
     let newer = asked.after.is_some().then(|| "/admin/backups".to_owned());
     let found = backups::list(&state.data, None, asked.after, PAGE).await?;
-    let older = found
-        .next
-        .map(|next| address("/admin/backups", &[("after", &next)]));
+    let older = found.next.map(|next| address("/admin/backups", &[("after", &next)]));
     page::private(&BackupsPage {
         layout: frame.layout().await?,
         nav: nav(&state).await?,

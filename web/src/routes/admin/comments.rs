@@ -23,11 +23,8 @@ use crate::views::admin::comments::{CommentRow, CommentsPage};
 
 /// Comments of one page.
 const PAGE: usize = 30;
-const STATUSES: [CommentStatus; 3] = [
-    CommentStatus::Pending,
-    CommentStatus::Approved,
-    CommentStatus::Rejected,
-];
+const STATUSES: [CommentStatus; 3] =
+    [CommentStatus::Pending, CommentStatus::Approved, CommentStatus::Rejected];
 
 /// Which comments.
 #[derive(Debug, Deserialize)]
@@ -50,12 +47,8 @@ pub async fn page(
     let status = CommentStatus::parse(&asked.status).unwrap_or(CommentStatus::Pending);
     let first = asked.after.is_none();
     let found = comments::list(&state.data, Some(status), asked.after, PAGE).await?;
-    let base = |after: &str| {
-        address(
-            "/admin/comments",
-            &[("status", status.as_str()), ("after", after)],
-        )
-    };
+    let base =
+        |after: &str| address("/admin/comments", &[("status", status.as_str()), ("after", after)]);
     let nav = nav(&state).await?;
     page::private(&CommentsPage {
         layout: frame.layout().await?,
@@ -83,11 +76,7 @@ fn filters(chosen: CommentStatus, pending: u64) -> Vec<Filter> {
 /// Every check tells of itself by its queue, every decision by its post.
 fn topics(listed: &[Moderated]) -> Vec<String> {
     let mut topics = vec![Topic::jobs(CheckComment::QUEUE).to_string()];
-    topics.extend(
-        listed
-            .iter()
-            .map(|row| Topic::comments(&row.comment.post).to_string()),
-    );
+    topics.extend(listed.iter().map(|row| Topic::comments(&row.comment.post).to_string()));
     topics.sort_unstable();
     topics.dedup();
     topics

@@ -32,9 +32,7 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
     let today = views::since(&state.data, midnight()).await?;
     let ever = views::site(&state.data).await?;
     let (queues, problem) = queues::all(&state).await?;
-    let dead = done::list(&state.data, true, None, None, NEWEST)
-        .await?
-        .items;
+    let dead = done::list(&state.data, true, None, None, NEWEST).await?.items;
     let raised = alerts::list(&state.data, None, None, NEWEST).await?.items;
     page::private(&DashboardPage {
         layout: frame.layout().await?,
@@ -46,10 +44,7 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
         readers: readers(state.hub.readers().readers),
         queues: queues.into_iter().map(queue).collect(),
         queues_error: problem.map(|problem| format!("The queues' figures are missing: {problem}")),
-        dead: dead
-            .into_iter()
-            .map(|job| jobs::row(Listed::from(job)))
-            .collect(),
+        dead: dead.into_iter().map(|job| jobs::row(Listed::from(job))).collect(),
         alerts: raised.into_iter().map(alert_page::shown).collect(),
         tiers: backups::tiers(&state).await?,
         top: top(&state).await?,
@@ -73,9 +68,7 @@ fn queue(queue: Shown) -> QueueRow {
 
 async fn top(state: &AppState) -> Result<Vec<TopPost>> {
     let paths = views::top_pages(&state.data, midnight(), PATHS).await?;
-    let slugs = paths
-        .iter()
-        .filter_map(|row| row.name.strip_prefix("/posts/"));
+    let slugs = paths.iter().filter_map(|row| row.name.strip_prefix("/posts/"));
     let slugs: Vec<String> = slugs.map(str::to_owned).take(TOP).collect();
     let titles = posts::titles(state, &slugs).await?;
     let counts = views::of_posts(&state.data, slugs.clone()).await?;

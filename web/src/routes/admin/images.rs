@@ -45,9 +45,7 @@ pub async fn page(
 async fn library(state: &AppState, frame: &Frame, after: Option<String>) -> Result<ImagesPage> {
     let newer = after.is_some().then(|| "/admin/images".to_owned());
     let found = images::list(&state.data, after, PAGE).await?;
-    let older = found
-        .next
-        .map(|next| address("/admin/images", &[("after", &next)]));
+    let older = found.next.map(|next| address("/admin/images", &[("after", &next)]));
     Ok(ImagesPage {
         layout: frame.layout().await?,
         nav: nav(state).await?,
@@ -80,11 +78,7 @@ pub fn card(image: &Image) -> ImageCard {
 
 /// The Markdown that shows an image.
 fn markdown(image: &Image) -> String {
-    let alt: String = image
-        .alt
-        .chars()
-        .filter(|c| !"[]\\\n\r".contains(*c))
-        .collect();
+    let alt: String = image.alt.chars().filter(|c| !"[]\\\n\r".contains(*c)).collect();
     format!("![{alt}](image:{})", image.id)
 }
 
@@ -123,11 +117,7 @@ async fn refused(state: &AppState, frame: &Frame, alt: String, error: Error) -> 
         _ => return Err(error),
     };
     let page = library(state, frame, None).await?;
-    let page = ImagesPage {
-        error: Some(problem),
-        alt,
-        ..page
-    };
+    let page = ImagesPage { error: Some(problem), alt, ..page };
     Ok((error.status(), page::private(&page)?).into_response())
 }
 

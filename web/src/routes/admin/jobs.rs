@@ -32,19 +32,12 @@ impl Filters {
     /// The chosen state; done jobs when none is.
     fn state(&self) -> JobState {
         let all = JobState::ALL.into_iter();
-        all.into_iter()
-            .find(|state| state.as_str() == self.state)
-            .unwrap_or(JobState::Done)
+        all.into_iter().find(|state| state.as_str() == self.state).unwrap_or(JobState::Done)
     }
 
     fn asked(self) -> Asked {
         let state = Some(self.state());
-        Asked {
-            queue: Some(self.queue),
-            state,
-            after: self.after,
-            limit: None,
-        }
+        Asked { queue: Some(self.queue), state, after: self.after, limit: None }
     }
 }
 
@@ -59,33 +52,20 @@ pub async fn page(
     Query(filters): Query<Filters>,
 ) -> Result<Response> {
     let names: Vec<String> = queues::read(&state).await?.queues.into_keys().collect();
-    let (queue, chosen, first) = (
-        filters.queue.clone(),
-        filters.state(),
-        filters.after.is_none(),
-    );
+    let (queue, chosen, first) = (filters.queue.clone(), filters.state(), filters.after.is_none());
     let base = |after: &str| {
-        let parameters = [
-            ("queue", queue.as_str()),
-            ("state", chosen.as_str()),
-            ("after", after),
-        ];
+        let parameters = [("queue", queue.as_str()), ("state", chosen.as_str()), ("after", after)];
         address("/admin/jobs", &parameters)
     };
     let (listed, next) = jobs::page(&state, filters.asked()).await?;
-    let topics = names
-        .iter()
-        .filter(|name| queue.is_empty() || **name == queue);
+    let topics = names.iter().filter(|name| queue.is_empty() || **name == queue);
     page::private(&JobsPage {
         layout: frame.layout().await?,
         nav: nav(&state).await?,
         topics: topics.map(|name| Topic::jobs(name).to_string()).collect(),
         queues: queue_filters(&names, &queue, chosen),
         states: state_filters(&queue, chosen),
-        pager: Pager {
-            newer: (!first).then(|| base("")),
-            older: next.map(|next| base(&next)),
-        },
+        pager: Pager { newer: (!first).then(|| base("")), older: next.map(|next| base(&next)) },
         state: chosen.as_str().to_owned(),
         jobs: listed.into_iter().map(row).collect(),
         queue,
@@ -93,27 +73,15 @@ pub async fn page(
 }
 
 fn queue_filters(names: &[String], chosen: &str, state: JobState) -> Vec<Filter> {
-    let href = |queue: &str| {
-        address(
-            "/admin/jobs",
-            &[("queue", queue), ("state", state.as_str())],
-        )
-    };
+    let href = |queue: &str| address("/admin/jobs", &[("queue", queue), ("state", state.as_str())]);
     let mut filters = vec![filter("any queue", href(""), chosen.is_empty(), None)];
-    filters.extend(
-        names
-            .iter()
-            .map(|name| filter(name, href(name), name == chosen, None)),
-    );
+    filters.extend(names.iter().map(|name| filter(name, href(name), name == chosen, None)));
     filters
 }
 
 fn state_filters(queue: &str, chosen: JobState) -> Vec<Filter> {
     let one = |state: JobState| {
-        let href = address(
-            "/admin/jobs",
-            &[("queue", queue), ("state", state.as_str())],
-        );
+        let href = address("/admin/jobs", &[("queue", queue), ("state", state.as_str())]);
         filter(state.as_str(), href, state == chosen, None)
     };
     JobState::ALL.into_iter().map(one).collect()
@@ -123,12 +91,7 @@ fn state_filters(queue: &str, chosen: JobState) -> Vec<Filter> {
 #[must_use]
 pub fn row(job: Listed) -> JobRow {
     // A job's id tells when it was made.
-    let made = job
-        .id
-        .parse()
-        .ok()
-        .and_then(made_at)
-        .unwrap_or_else(|| when(job.at));
+    let made = job.id.parse().ok().and_then(made_at).unwrap_or_else(|| when(job.at));
     JobRow {
         id: job.id,
         queue: job.queue,
@@ -137,11 +100,7 @@ pub fn row(job: Listed) -> JobRow {
         attempt: job.attempt,
         created: made,
         updated: when(job.at),
-        error: job
-            .reason
-            .as_deref()
-            .and_then(|reason| reason.lines().next())
-            .map(str::to_owned),
+        error: job.reason.as_deref().and_then(|reason| reason.lines().next()).map(str::to_owned),
     }
 }
 
@@ -163,9 +122,7 @@ pub async fn one(
 ) -> Result<Response> {
     let detail = jobs::find(&state, &id).await?;
     let queues = queues::read(&state).await?.queues;
-    let max = queues
-        .get(&detail.job.queue)
-        .and_then(|queue| u32::try_from(queue.attempts).ok());
+    let max = queues.get(&detail.job.queue).and_then(|queue| u32::try_from(queue.attempts).ok());
     page::private(&shown(detail, max, &frame, &state).await?)
 }
 
@@ -185,12 +142,7 @@ async fn shown(
     let mut attempts: Vec<Attempt> = attempts.collect();
     if detail.job.state == JobState::Done.as_str() {
         let (number, time) = (detail.job.attempt, when(detail.job.at));
-        attempts.push(Attempt {
-            number,
-            time,
-            worker: None,
-            error: None,
-        });
+        attempts.push(Attempt { number, time, worker: None, error: None });
     }
     Ok(JobPage {
         layout: frame.layout().await?,
@@ -214,9 +166,7 @@ async fn shown(
 /// JSON in lines; anything else as it is.
 fn indented(body: &str) -> String {
     let json: std::result::Result<serde_json::Value, _> = serde_json::from_str(body);
-    json.ok()
-        .and_then(|json| serde_json::to_string_pretty(&json).ok())
-        .unwrap_or(body.to_owned())
+    json.ok().and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or(body.to_owned())
 }
 
 /// `POST /admin/jobs/{id}/retry`.
@@ -260,10 +210,7 @@ pub async fn retry_all(
     _: Admin,
     Form(filters): Form<Filters>,
 ) -> Result<Response> {
-    let asked = Asked {
-        state: Some(JobState::Dead),
-        ..filters.asked()
-    };
+    let asked = Asked { state: Some(JobState::Dead), ..filters.asked() };
     jobs::replay_all(&state, asked).await?;
     Ok(to_dead())
 }

@@ -23,11 +23,7 @@ use crate::views::query_value;
 /// # Errors
 /// When the database fails.
 pub async fn nav(state: &AppState) -> Result<AdminNav> {
-    let dead: i64 = done::dead_by_queue(&state.data)
-        .await?
-        .into_iter()
-        .map(|(_, dead)| dead)
-        .sum();
+    let dead: i64 = done::dead_by_queue(&state.data).await?.into_iter().map(|(_, dead)| dead).sum();
     let midnight = midnight();
     let alerts = alert_rows::raised_since(&state.data, midnight).await?;
     Ok(AdminNav {
@@ -52,22 +48,13 @@ pub fn address(path: &str, parameters: &[(&str, &str)]) -> String {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name}={}", query_value(value)))
         .collect();
-    if pairs.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", pairs.join("&"))
-    }
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 /// A choice of a filter.
 #[must_use]
 pub fn filter(label: &str, href: String, current: bool, count: Option<u64>) -> Filter {
-    Filter {
-        label: label.to_owned(),
-        href,
-        count,
-        current,
-    }
+    Filter { label: label.to_owned(), href, count, current }
 }
 
 #[cfg(test)]

@@ -53,22 +53,14 @@ pub async fn page(
     let word = status.map_or("", PostStatus::as_str);
     let base = |after: &str| address("/admin/posts", &[("status", word), ("after", after)]);
     let newer = asked.after.is_some().then(|| base(""));
-    let filter = Filter {
-        status,
-        tag: None,
-        after: asked.after,
-        limit: PAGE,
-    };
+    let filter = Filter { status, tag: None, after: asked.after, limit: PAGE };
     let found = posts::list(&state.data, filter).await?;
     page::private(&PostsPage {
         layout: frame.layout().await?,
         nav: nav(&state).await?,
         filters: filters(status),
         posts: rows(&state, found.items).await?,
-        pager: Pager {
-            newer,
-            older: found.next.map(|next| base(&next)),
-        },
+        pager: Pager { newer, older: found.next.map(|next| base(&next)) },
     })
 }
 
@@ -76,22 +68,10 @@ fn filters(chosen: Option<PostStatus>) -> Vec<crate::views::admin::Filter> {
     let one = |status: Option<PostStatus>| {
         let word = status.map_or("", PostStatus::as_str);
         let label = if word.is_empty() { "all" } else { word };
-        filter(
-            label,
-            address("/admin/posts", &[("status", word)]),
-            status == chosen,
-            None,
-        )
+        filter(label, address("/admin/posts", &[("status", word)]), status == chosen, None)
     };
-    let statuses = [
-        PostStatus::Draft,
-        PostStatus::Scheduled,
-        PostStatus::Published,
-    ];
-    std::iter::once(None)
-        .chain(statuses.map(Some))
-        .map(one)
-        .collect()
+    let statuses = [PostStatus::Draft, PostStatus::Scheduled, PostStatus::Published];
+    std::iter::once(None).chain(statuses.map(Some)).map(one).collect()
 }
 
 async fn rows(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostRow>> {
@@ -115,10 +95,7 @@ async fn rows(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostRow>> {
 /// # Errors
 /// When the database fails.
 pub async fn new(State(state): State<AppState>, _: Admin, frame: Frame) -> Result<Response> {
-    let form = PostForm {
-        status: "draft".to_owned(),
-        ..PostForm::default()
-    };
+    let form = PostForm { status: "draft".to_owned(), ..PostForm::default() };
     let page = editor(&state, &frame, None, form, PostErrors::default(), None).await?;
     page::private(&page)
 }
@@ -140,20 +117,10 @@ pub async fn edit(
     Path(slug): Path<String>,
     Query(edited): Query<Edited>,
 ) -> Result<Response> {
-    let post = posts::get(&state.data, slug.clone())
-        .await?
-        .ok_or(Error::NotFound("post"))?;
+    let post = posts::get(&state.data, slug.clone()).await?.ok_or(Error::NotFound("post"))?;
     let notice = edited.saved.map(|_| Notice::good("The post is saved."));
     let form = form_of(post);
-    let page = editor(
-        &state,
-        &frame,
-        Some(slug),
-        form,
-        PostErrors::default(),
-        notice,
-    )
-    .await?;
+    let page = editor(&state, &frame, Some(slug), form, PostErrors::default(), notice).await?;
     page::private(&page)
 }
 
@@ -164,10 +131,7 @@ fn form_of(post: Post) -> PostForm {
         markdown: post.markdown,
         tags: post.tags.join(", "),
         status: post.status.as_str().to_owned(),
-        publish_at: post
-            .publish_at
-            .map(|at| when(at).input())
-            .unwrap_or_default(),
+        publish_at: post.publish_at.map(|at| when(at).input()).unwrap_or_default(),
         version: post.version.to_string(),
     }
 }
@@ -181,9 +145,7 @@ async fn editor(
     notice: Option<Notice>,
 ) -> Result<PostFormPage> {
     let library = images::list(&state.data, None, IMAGES).await?.items;
-    let ready = library
-        .iter()
-        .filter(|image| image.status == ImageStatus::Ready);
+    let ready = library.iter().filter(|image| image.status == ImageStatus::Ready);
     Ok(PostFormPage {
         layout: frame.layout_with(notice).await?,
         nav: nav(state).await?,
@@ -213,11 +175,7 @@ impl Typed {
         let typed: Vec<String> = self.tags.split(',').map(str::to_owned).collect();
         let slug = self.slug.trim();
         Ok(PostDraft {
-            slug: if slug.is_empty() {
-                slug_of(&title)
-            } else {
-                slug.to_owned()
-            },
+            slug: if slug.is_empty() { slug_of(&title) } else { slug.to_owned() },
             title,
             markdown: self.markdown.replace("\r\n", "\n"),
             tags: tags(&typed),
@@ -231,24 +189,8 @@ impl Typed {
     }
 
     fn form(self) -> PostForm {
-        let Self {
-            title,
-            slug,
-            markdown,
-            tags,
-            status,
-            publish_at,
-            version,
-        } = self;
-        PostForm {
-            title,
-            slug,
-            markdown,
-            tags,
-            status,
-            publish_at,
-            version,
-        }
+        let Self { title, slug, markdown, tags, status, publish_at, version } = self;
+        PostForm { title, slug, markdown, tags, status, publish_at, version }
     }
 }
 
@@ -258,17 +200,10 @@ fn date(text: &str) -> Result<Option<Instant>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let seconds = if text.matches(':').count() == 1 {
-        ":00Z"
-    } else {
-        "Z"
-    };
+    let seconds = if text.matches(':').count() == 1 { ":00Z" } else { "Z" };
     let at = Instant::parse(&format!("{text}{seconds}"));
     at.map(Some).map_err(|_| {
-        Error::field(
-            "publish_at",
-            "it takes a date and a time, such as 2026-11-21T08:00",
-        )
+        Error::field("publish_at", "it takes a date and a time, such as 2026-11-21T08:00")
     })
 }
 
@@ -381,22 +316,14 @@ pub async fn preview(
     Form(typed): Form<Typed>,
 ) -> Result<Response> {
     let title = typed.title.trim().to_owned();
-    let slug = if typed.slug.is_empty() {
-        slug_of(&title)
-    } else {
-        typed.slug
-    };
+    let slug = if typed.slug.is_empty() { slug_of(&title) } else { typed.slug };
     let html = render(typed.markdown.replace("\r\n", "\n")).await?;
     let now = Instant::now();
     let typed_tags: Vec<String> = typed.tags.split(',').map(str::to_owned).collect();
     let post = Post {
         id: Uuid::nil(),
         slug,
-        title: if title.is_empty() {
-            "Without a title".to_owned()
-        } else {
-            title
-        },
+        title: if title.is_empty() { "Without a title".to_owned() } else { title },
         markdown: String::new(),
         html: html.html,
         excerpt: html.excerpt,
@@ -410,10 +337,7 @@ pub async fn preview(
         version: 0,
     };
     let layout = frame.layout().await?;
-    page::private(&PreviewPage {
-        layout,
-        post: present::post(&state, post).await?,
-    })
+    page::private(&PreviewPage { layout, post: present::post(&state, post).await? })
 }
 
 /// `GET /admin/posts/{slug}/delete`.
@@ -426,19 +350,10 @@ pub async fn confirm(
     frame: Frame,
     Path(slug): Path<String>,
 ) -> Result<Response> {
-    let post = posts::get(&state.data, slug)
-        .await?
-        .ok_or(Error::NotFound("post"))?;
-    let row = rows(&state, vec![post])
-        .await?
-        .pop()
-        .ok_or(Error::NotFound("post"))?;
+    let post = posts::get(&state.data, slug).await?.ok_or(Error::NotFound("post"))?;
+    let row = rows(&state, vec![post]).await?.pop().ok_or(Error::NotFound("post"))?;
     let (layout, nav) = (frame.layout().await?, nav(&state).await?);
-    page::private(&PostDeletePage {
-        layout,
-        nav,
-        post: row,
-    })
+    page::private(&PostDeletePage { layout, nav, post: row })
 }
 
 /// `POST /admin/posts/{slug}/delete`.
@@ -468,10 +383,7 @@ mod tests {
 
     #[test]
     fn a_post_without_a_slug_gets_one_from_its_title() {
-        let typed = Typed {
-            title: "Hello there".into(),
-            ..Typed::default()
-        };
+        let typed = Typed { title: "Hello there".into(), ..Typed::default() };
         assert_eq!(typed.draft().unwrap().slug, "hello-there");
     }
 }

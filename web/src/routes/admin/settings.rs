@@ -96,10 +96,6 @@ pub async fn save(
     };
     let (title_error, description_error) = (error("title"), error("description"));
     let page = filled(&state, &frame, settings, None).await?;
-    let page = SettingsPage {
-        title_error,
-        description_error,
-        ..page
-    };
+    let page = SettingsPage { title_error, description_error, ..page };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page::private(&page)?).into_response())
 }

@@ -11,9 +11,7 @@ pub fn paint(frame: Frame, seed: u32) -> Vec<u8> {
     let stars = Stars::scatter(frame, seed, 7000, SHORE);
     let lights = curtains(frame, seed);
     let scale = 1.0 / frame.height as f32;
-    let ridge: Vec<f32> = (0..frame.width)
-        .map(|x| skyline(x as f32 * scale, seed))
-        .collect();
+    let ridge: Vec<f32> = (0..frame.width).map(|x| skyline(x as f32 * scale, seed)).collect();
     let sky = Gradient::new(&[(0.0, 0x060c1c), (0.6, 0x10283c), (1.0, 0x2c4f5c)]);
     let scene = |x: usize, v: f32| {
         let (u, y) = (x as f32 * scale, (v / scale) as usize);
@@ -23,35 +21,27 @@ pub fn paint(frame: Frame, seed: u32) -> Vec<u8> {
         let glow = lights.at(u, v);
         sky.at(v / SHORE) + glow + stars.at(x, y) * (1.0 - smooth(0.0, 0.5, glow.luma()) * 0.7)
     };
-    frame.develop(
-        Film {
-            exposure: 1.15,
-            grain: 5.5,
-            vignette: 0.4,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            if v < SHORE {
-                return scene(x, v);
-            }
-            let near = (v - SHORE) / (1.0 - SHORE);
-            let z = 0.35 / (near + 0.03);
-            let wave = fbm(u * z * 5.0, z * 26.0, 4, seed ^ 41);
-            let up = SHORE - (v - SHORE) * 1.9 + wave * mix(0.012, 0.10, near);
-            let side = (x as f32 + wave * 0.008 / scale).clamp(0.0, frame.width as f32 - 1.0);
-            let mirror = scene(side as usize, up.clamp(scale, SHORE - scale));
-            mirror * mix(0.72, 0.42, near) + Rgb(0.002, 0.006, 0.010)
-        },
-    )
+    frame.develop(Film { exposure: 1.15, grain: 5.5, vignette: 0.4 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        if v < SHORE {
+            return scene(x, v);
+        }
+        let near = (v - SHORE) / (1.0 - SHORE);
+        let z = 0.35 / (near + 0.03);
+        let wave = fbm(u * z * 5.0, z * 26.0, 4, seed ^ 41);
+        let up = SHORE - (v - SHORE) * 1.9 + wave * mix(0.012, 0.10, near);
+        let side = (x as f32 + wave * 0.008 / scale).clamp(0.0, frame.width as f32 - 1.0);
+        let mirror = scene(side as usize, up.clamp(scale, SHORE - scale));
+        mirror * mix(0.72, 0.42, near) + Rgb(0.002, 0.006, 0.010)
+    })
 }
 
 /// Draws the folds of light, ray by ray.
 fn curtains(frame: Frame, seed: u32) -> Plate {
     let mut plate = Plate::dark(frame, 600);
     let aspect = frame.width as f32 / frame.height as f32;
-    for (index, (low, tall, strength)) in [(0.50, 0.26, 0.7), (0.42, 0.34, 1.0), (0.60, 0.16, 0.45)]
-        .into_iter()
-        .enumerate()
+    for (index, (low, tall, strength)) in
+        [(0.50, 0.26, 0.7), (0.42, 0.34, 1.0), (0.60, 0.16, 0.45)].into_iter().enumerate()
     {
         let seed = seed.wrapping_add(index as u32 * 17);
         let rays = 2600;
@@ -78,15 +68,10 @@ fn draw_ray(plate: &mut Plate, (u, v): (f32, f32), height: f32, power: f32) {
     plate.add((u, v), reach, Rgb(0.10, 1.0, 0.42) * power, |dx, dy| {
         thin(dx) * rise(dy) * (dy.min(0.0) / height * 3.4).exp()
     });
-    plate.add(
-        (u, v),
-        reach,
-        Rgb(0.55, 0.16, 0.62) * (power * 0.36),
-        |dx, dy| {
-            let up = (-dy / height).max(0.0);
-            thin(dx) * rise(dy) * smooth(0.15, 0.7, up) * smooth(1.5, 0.7, up)
-        },
-    );
+    plate.add((u, v), reach, Rgb(0.55, 0.16, 0.62) * (power * 0.36), |dx, dy| {
+        let up = (-dy / height).max(0.0);
+        thin(dx) * rise(dy) * smooth(0.15, 0.7, up) * smooth(1.5, 0.7, up)
+    });
 }
 
 fn skyline(u: f32, seed: u32) -> f32 {

@@ -7,40 +7,21 @@ use crate::seed::photos::terrain::{Spot, Terrain, View};
 /// Paints the sea of clouds.
 pub fn paint(full: Frame, seed: u32) -> Vec<u8> {
     let frame = full.half();
-    let view = View {
-        eye: 3.4,
-        horizon: 0.33,
-        focal: 1.1,
-        reach: (1.5, 160.0),
-        sun_slope: 0.30,
-    };
+    let view = View { eye: 3.4, horizon: 0.33, focal: 1.1, reach: (1.5, 160.0), sun_slope: 0.30 };
     let land = Terrain::new(frame, view, |x, z| billow(x, z, seed));
-    let sky = Gradient::new(&[
-        (0.0, 0x24497f),
-        (0.5, 0x7d9cc4),
-        (0.85, 0xf0c9a8),
-        (1.0, 0xffe0b0),
-    ]);
+    let sky = Gradient::new(&[(0.0, 0x24497f), (0.5, 0x7d9cc4), (0.85, 0xf0c9a8), (1.0, 0xffe0b0)]);
     let scale = 1.0 / frame.height as f32;
-    full.develop_soft(
-        Film {
-            exposure: 0.8,
-            grain: 3.0,
-            vignette: 0.3,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let glow =
-                Rgb::hex(0xffb970) * (1.3 * (-(u * u + (v - 0.3).powi(2) * 4.0) * 3.0).exp());
-            let air = sky.at(v / 0.335) + glow * 0.8;
-            let Some(spot) = land.at(x, y) else {
-                let veil = fbm(u * 2.0 - v, v * 12.0, 6, seed ^ 3);
-                return air.mix(Rgb::hex(0xfff0dd), smooth(0.1, 0.7, veil) * 0.4);
-            };
-            let far = 1.0 - (-(spot.z * 0.017).powf(1.3)).exp();
-            vapour(&spot, seed).mix(sky.at(0.93) + glow, far)
-        },
-    )
+    full.develop_soft(Film { exposure: 0.8, grain: 3.0, vignette: 0.3 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let glow = Rgb::hex(0xffb970) * (1.3 * (-(u * u + (v - 0.3).powi(2) * 4.0) * 3.0).exp());
+        let air = sky.at(v / 0.335) + glow * 0.8;
+        let Some(spot) = land.at(x, y) else {
+            let veil = fbm(u * 2.0 - v, v * 12.0, 6, seed ^ 3);
+            return air.mix(Rgb::hex(0xfff0dd), smooth(0.1, 0.7, veil) * 0.4);
+        };
+        let far = 1.0 - (-(spot.z * 0.017).powf(1.3)).exp();
+        vapour(&spot, seed).mix(sky.at(0.93) + glow, far)
+    })
 }
 
 fn billow(x: f32, z: f32, seed: u32) -> f32 {

@@ -6,33 +6,20 @@ use crate::seed::photos::terrain::{Spot, Terrain, View};
 
 /// Paints the dunes.
 pub fn paint(frame: Frame, seed: u32) -> Vec<u8> {
-    let view = View {
-        eye: 1.5,
-        horizon: 0.36,
-        focal: 1.5,
-        reach: (1.2, 90.0),
-        sun_slope: 0.22,
-    };
+    let view = View { eye: 1.5, horizon: 0.36, focal: 1.5, reach: (1.2, 90.0), sun_slope: 0.22 };
     let land = Terrain::new(frame, view, |x, z| dune(x, z, seed));
     let sky = Gradient::new(&[(0.0, 0x5f86b0), (0.6, 0xc9b8b4), (1.0, 0xf8d9ae)]);
     let haze = Rgb::hex(0xf3cfa4);
     let scale = 1.0 / frame.height as f32;
-    frame.develop(
-        Film {
-            exposure: 1.0,
-            grain: 4.0,
-            vignette: 0.35,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let Some(spot) = land.at(x, y) else {
-                let wisp = smooth(0.0, 0.6, fbm(u * 1.5 + v * 2.0, v * 8.0, 5, seed ^ 5));
-                return sky.at(v / 0.34).mix(Rgb::hex(0xffe9d0), wisp * 0.35);
-            };
-            let far = 1.0 - (-spot.z * 0.016).exp();
-            sand(&spot, seed).mix(haze, far)
-        },
-    )
+    frame.develop(Film { exposure: 1.0, grain: 4.0, vignette: 0.35 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let Some(spot) = land.at(x, y) else {
+            let wisp = smooth(0.0, 0.6, fbm(u * 1.5 + v * 2.0, v * 8.0, 5, seed ^ 5));
+            return sky.at(v / 0.34).mix(Rgb::hex(0xffe9d0), wisp * 0.35);
+        };
+        let far = 1.0 - (-spot.z * 0.016).exp();
+        sand(&spot, seed).mix(haze, far)
+    })
 }
 
 fn dune(x: f32, z: f32, seed: u32) -> f32 {
@@ -55,9 +42,7 @@ fn sand(spot: &Spot, seed: u32) -> Rgb {
     let size = (1.0 + east * east + north * north).sqrt();
     let sun = ((0.34 + east * 0.93 - north * 0.1) / size).max(0.0) * mix(0.1, 1.0, spot.sun);
     let skylight = 0.30 + 0.12 / size;
-    let body = Rgb::hex(0xd9995c).mix(
-        Rgb::hex(0xc07a48),
-        smooth(-0.4, 0.6, noise(spot.x * 0.8, spot.z * 0.8, seed)),
-    );
+    let body = Rgb::hex(0xd9995c)
+        .mix(Rgb::hex(0xc07a48), smooth(-0.4, 0.6, noise(spot.x * 0.8, spot.z * 0.8, seed)));
     body * (Rgb(1.55, 1.12, 0.72) * (sun * 1.5) + Rgb(0.42, 0.48, 0.66) * skylight)
 }

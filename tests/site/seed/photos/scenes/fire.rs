@@ -20,25 +20,18 @@ pub fn paint(full: Frame, seed: u32) -> Vec<u8> {
     let sparks = sparks(frame, seed);
     let scale = 1.0 / frame.height as f32;
     let middle = frame.width as f32 * scale / 2.0;
-    full.develop_soft(
-        Film {
-            exposure: 1.1,
-            grain: 5.0,
-            vignette: 0.5,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale - middle, y as f32 * scale);
-            let wall = wall(u, v, seed);
-            let flame = flame(u, v, seed);
-            let light = heat.at(flame) * (0.25 + flame * flame * 2.6);
-            let ground = logs(u, v, seed).or_else(|| coals(u, v, seed));
-            let back = ground.map_or(wall, |(body, hot)| body + heat.at(hot) * (hot * hot * 3.2));
-            let veil = smooth(0.1, 0.9, flame);
-            let far = (u * u + (v - 0.56).powi(2) * 0.8).sqrt();
-            let halo = Rgb(1.0, 0.34, 0.08) * ((-far * 5.0).exp() * 0.22);
-            back * (1.0 - veil * 0.75) + light + halo + sparks.at(x, y)
-        },
-    )
+    full.develop_soft(Film { exposure: 1.1, grain: 5.0, vignette: 0.5 }, |x, y| {
+        let (u, v) = (x as f32 * scale - middle, y as f32 * scale);
+        let wall = wall(u, v, seed);
+        let flame = flame(u, v, seed);
+        let light = heat.at(flame) * (0.25 + flame * flame * 2.6);
+        let ground = logs(u, v, seed).or_else(|| coals(u, v, seed));
+        let back = ground.map_or(wall, |(body, hot)| body + heat.at(hot) * (hot * hot * 3.2));
+        let veil = smooth(0.1, 0.9, flame);
+        let far = (u * u + (v - 0.56).powi(2) * 0.8).sqrt();
+        let halo = Rgb(1.0, 0.34, 0.08) * ((-far * 5.0).exp() * 0.22);
+        back * (1.0 - veil * 0.75) + light + halo + sparks.at(x, y)
+    })
 }
 
 /// Bricks behind the fire, lit by it.
@@ -110,42 +103,32 @@ fn coals(u: f32, v: f32, seed: u32) -> Option<(Rgb, f32)> {
     let crack = smooth(0.42, 0.0, next - near).powf(1.3);
     let ash = fbm(x * 5.0, y * 5.0, 5, seed ^ 13);
     let dome = (1.0 - near * near * 1.3).max(0.0);
-    let glow = smooth(
-        0.95,
-        0.15,
-        (u * u * 1.2 + (v - BED - 0.04).powi(2) * 7.0).sqrt() - name * 0.10,
-    );
+    let glow =
+        smooth(0.95, 0.15, (u * u * 1.2 + (v - BED - 0.04).powi(2) * 7.0).sqrt() - name * 0.10);
     let breath = smooth(-0.25, 0.35, fbm(x * 0.9 + 4.0, y * 0.9, 3, seed ^ 14));
     let embers = smooth(0.15, 0.55, ash + name * 0.6 - 0.2);
     let bed = glow * mix(0.78, 1.15, breath);
     let hot = bed * (0.34 + crack * 0.52 + embers * 0.30) * mix(1.1, 0.62, dome);
     let gray = Rgb::hex(0x6b625a).mix(Rgb::hex(0x241c18), smooth(0.3, -0.2, ash));
     let light = 0.08 + 0.40 * dome * glow;
-    Some((
-        gray * (light * (1.0 - crack * 0.7)) * Rgb(1.0, 0.56, 0.30),
-        hot.min(0.9),
-    ))
+    Some((gray * (light * (1.0 - crack * 0.7)) * Rgb(1.0, 0.56, 0.30), hot.min(0.9)))
 }
 
 /// Two logs across the bed: colour and heat.
 fn logs(u: f32, v: f32, seed: u32) -> Option<(Rgb, f32)> {
-    [
-        (-0.06, 0.700, 0.14, 0.060, 0.50),
-        (0.10, 0.748, -0.09, 0.062, 0.56),
-    ]
-    .iter()
-    .rev()
-    .find_map(|&(cx, cy, tilt, thick, long): &(f32, f32, f32, f32, f32)| {
-        let (dx, dy) = (u - cx, v - cy);
-        if dy.abs() > thick + 0.13 || dx.abs() > long + 0.06 {
-            return None;
-        }
-        let along = dx + dy * tilt;
-        let knot = fbm(along * 4.0, cy * 9.0, 4, seed ^ 15) * 0.018;
-        let across = (dy - dx * tilt + knot) / (thick * (1.0 - (along / long).powi(2) * 0.25));
-        let end = long + fbm(across * 2.0, cy * 31.0, 3, seed ^ 16) * 0.05;
-        (across.abs() < 1.0 && along.abs() < end).then(|| bark((along, across), thick, seed))
-    })
+    [(-0.06, 0.700, 0.14, 0.060, 0.50), (0.10, 0.748, -0.09, 0.062, 0.56)].iter().rev().find_map(
+        |&(cx, cy, tilt, thick, long): &(f32, f32, f32, f32, f32)| {
+            let (dx, dy) = (u - cx, v - cy);
+            if dy.abs() > thick + 0.13 || dx.abs() > long + 0.06 {
+                return None;
+            }
+            let along = dx + dy * tilt;
+            let knot = fbm(along * 4.0, cy * 9.0, 4, seed ^ 15) * 0.018;
+            let across = (dy - dx * tilt + knot) / (thick * (1.0 - (along / long).powi(2) * 0.25));
+            let end = long + fbm(across * 2.0, cy * 31.0, 3, seed ^ 16) * 0.05;
+            (across.abs() < 1.0 && along.abs() < end).then(|| bark((along, across), thick, seed))
+        },
+    )
 }
 
 fn bark((along, across): (f32, f32), thick: f32, seed: u32) -> (Rgb, f32) {
@@ -181,12 +164,7 @@ fn sparks(frame: Frame, seed: u32) -> Stars {
         for step in 0..12 {
             let t = step as f32 / 12.0;
             let tint = Rgb(1.0, 0.46, 0.12) * bright * (1.0 - t * 0.6);
-            sparks.put(
-                x + drift * long * t * (1.0 + t),
-                y + climb * long * t,
-                0.55,
-                tint,
-            );
+            sparks.put(x + drift * long * t * (1.0 + t), y + climb * long * t, 0.55, tint);
         }
     }
     sparks

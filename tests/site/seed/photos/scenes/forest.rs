@@ -29,22 +29,12 @@ pub fn paint(full: Frame, seed: u32) -> Vec<u8> {
     let frame = full.half();
     let stands: Vec<Stand> = (0..DEPTHS).rev().map(|i| stand(frame, i, seed)).collect();
     let scale = 1.0 / frame.height as f32;
-    full.develop_soft(
-        Film {
-            exposure: 0.95,
-            grain: 4.5,
-            vignette: 0.45,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let fog = fog(u, v, seed);
-            let body = stands
-                .iter()
-                .find_map(|stand| matter(stand, (x, u), v, fog))
-                .unwrap_or(fog);
-            body + shafts(u, v, seed)
-        },
-    )
+    full.develop_soft(Film { exposure: 0.95, grain: 4.5, vignette: 0.45 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let fog = fog(u, v, seed);
+        let body = stands.iter().find_map(|stand| matter(stand, (x, u), v, fog)).unwrap_or(fog);
+        body + shafts(u, v, seed)
+    })
 }
 
 fn stand(frame: Frame, index: usize, seed: u32) -> Stand {
@@ -64,17 +54,9 @@ fn stand(frame: Frame, index: usize, seed: u32) -> Stand {
         .collect();
     let floor = mix(0.70, 0.90, depth);
     let rate = mix(5.0, 2.0, depth) / frame.height as f32;
-    let ground = (0..frame.width)
-        .map(|x| floor + fbm(x as f32 * rate, 0.5, 3, seed) * 0.05)
-        .collect();
-    Stand {
-        depth,
-        floor,
-        pitch,
-        ground,
-        trunks,
-        seed,
-    }
+    let ground =
+        (0..frame.width).map(|x| floor + fbm(x as f32 * rate, 0.5, 3, seed) * 0.05).collect();
+    Stand { depth, floor, pitch, ground, trunks, seed }
 }
 
 fn fog(u: f32, v: f32, seed: u32) -> Rgb {
@@ -129,12 +111,7 @@ fn bark(stand: &Stand, trunk: &Trunk, u: f32, v: f32) -> Option<Rgb> {
         return None;
     }
     let fine = 1.0 / trunk.half;
-    let grain = fbm(
-        u * fine * 2.4 + trunk.phase,
-        v * fine * 0.45,
-        5,
-        stand.seed ^ 2,
-    );
+    let grain = fbm(u * fine * 2.4 + trunk.phase, v * fine * 0.45, 5, stand.seed ^ 2);
     let round = (1.0 - side * side).sqrt();
     let toward = if SUN.0 > trunk.foot { side } else { -side };
     let rim = smooth(0.45, 1.0, toward) * 0.55;

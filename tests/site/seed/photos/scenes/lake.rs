@@ -9,45 +9,31 @@ const SHORE: f32 = 0.585;
 /// Paints the peaks and the lake.
 pub fn paint(full: Frame, seed: u32) -> Vec<u8> {
     let frame = full.half();
-    let view = View {
-        eye: 0.12,
-        horizon: 0.57,
-        focal: 1.5,
-        reach: (6.0, 60.0),
-        sun_slope: 0.45,
-    };
+    let view = View { eye: 0.12, horizon: 0.57, focal: 1.5, reach: (6.0, 60.0), sun_slope: 0.45 };
     let land = Terrain::new(frame, view, |x, z| peak(x, z, seed));
     let sky = Gradient::new(&[(0.0, 0x2f5a93), (0.55, 0x8db1cf), (1.0, 0xf3d8c4)]);
     let scale = 1.0 / frame.height as f32;
     let scene = |x: usize, y: usize| {
         let (u, v) = (x as f32 * scale, y as f32 * scale);
-        land.at(x, y)
-            .map_or_else(|| heaven(&sky, u, v, seed), |spot| rock(&spot, seed))
+        land.at(x, y).map_or_else(|| heaven(&sky, u, v, seed), |spot| rock(&spot, seed))
     };
     let shore = (SHORE * frame.height as f32) as usize;
-    full.develop_soft(
-        Film {
-            exposure: 1.0,
-            grain: 3.5,
-            vignette: 0.3,
-        },
-        |x, y| {
-            if y < shore {
-                return scene(x, y);
-            }
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let near = (v - SHORE) / (1.0 - SHORE);
-            let z = 1.0 / (near + 0.02);
-            let wind = smooth(-0.1, 0.5, fbm(u * z * 0.35, z * 1.3, 3, seed ^ 31));
-            let wave = fbm(u * z * 7.0, z * 34.0, 3, seed ^ 32);
-            let push = wave * mix(0.004, 0.028, near) * mix(0.5, 1.6, wind);
-            let up = (SHORE - (v - SHORE) * 0.98 + push).clamp(0.0, SHORE - scale * 1.5);
-            let side = (u + wave * 0.0015).clamp(0.0, (frame.width - 1) as f32 * scale);
-            let mirror = scene((side / scale) as usize, (up / scale) as usize);
-            let deep = Rgb::hex(0x0c2230);
-            deep.mix(mirror, mix(0.86, 0.55, near)) + Rgb(0.02, 0.03, 0.04) * wind
-        },
-    )
+    full.develop_soft(Film { exposure: 1.0, grain: 3.5, vignette: 0.3 }, |x, y| {
+        if y < shore {
+            return scene(x, y);
+        }
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let near = (v - SHORE) / (1.0 - SHORE);
+        let z = 1.0 / (near + 0.02);
+        let wind = smooth(-0.1, 0.5, fbm(u * z * 0.35, z * 1.3, 3, seed ^ 31));
+        let wave = fbm(u * z * 7.0, z * 34.0, 3, seed ^ 32);
+        let push = wave * mix(0.004, 0.028, near) * mix(0.5, 1.6, wind);
+        let up = (SHORE - (v - SHORE) * 0.98 + push).clamp(0.0, SHORE - scale * 1.5);
+        let side = (u + wave * 0.0015).clamp(0.0, (frame.width - 1) as f32 * scale);
+        let mirror = scene((side / scale) as usize, (up / scale) as usize);
+        let deep = Rgb::hex(0x0c2230);
+        deep.mix(mirror, mix(0.86, 0.55, near)) + Rgb(0.02, 0.03, 0.04) * wind
+    })
 }
 
 fn heaven(sky: &Gradient, u: f32, v: f32, seed: u32) -> Rgb {

@@ -9,47 +9,33 @@ pub fn paint(frame: Frame, seed: u32) -> Vec<u8> {
     let stars = Stars::scatter(frame, seed, 26000, 0.9);
     let galaxy = Plate::of(frame, 900, |u, v| galaxy(u, v, seed));
     let scale = 1.0 / frame.height as f32;
-    let sky = Gradient::new(&[
-        (0.0, 0x060b1e),
-        (0.5, 0x12213f),
-        (0.8, 0x2d4460),
-        (1.0, 0x6a6f73),
-    ]);
-    let hills: Vec<[f32; 3]> = (0..frame.width)
-        .map(|x| skyline(x as f32 * scale, seed))
-        .collect();
-    frame.develop(
-        Film {
-            exposure: 1.15,
-            grain: 6.0,
-            vignette: 0.45,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let [far, mid, near] = hills[x];
-            if let Some(light) = hut(u, v) {
-                return light;
-            }
-            let warm = window_glow(u, v);
-            if v > near {
-                let grass = 1.0 + fbm(u * 60.0, v * 90.0, 2, seed ^ 9);
-                return Rgb::hex(0x070b10) * grass + warm * 0.35 * grass;
-            }
-            if v > mid {
-                return Rgb::hex(0x101b29).mix(Rgb::hex(0x24384a), smooth(0.0, 0.16, v - mid))
-                    + warm * 0.5;
-            }
-            if v > far {
-                return Rgb::hex(0x1d3044).mix(Rgb::hex(0x41566a), smooth(0.0, 0.12, v - far));
-            }
-            let haze = smooth(0.78, 0.45, v);
-            sky.at(v / 0.75)
-                + galaxy.at(u, v)
-                    * (haze * (0.72 + 0.9 * unit(x as i32 / 2, y as i32 / 2, seed).powi(9)))
-                + stars.at(x, y) * mix(0.15, 1.0, haze)
-                + warm * 0.25
-        },
-    )
+    let sky = Gradient::new(&[(0.0, 0x060b1e), (0.5, 0x12213f), (0.8, 0x2d4460), (1.0, 0x6a6f73)]);
+    let hills: Vec<[f32; 3]> = (0..frame.width).map(|x| skyline(x as f32 * scale, seed)).collect();
+    frame.develop(Film { exposure: 1.15, grain: 6.0, vignette: 0.45 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let [far, mid, near] = hills[x];
+        if let Some(light) = hut(u, v) {
+            return light;
+        }
+        let warm = window_glow(u, v);
+        if v > near {
+            let grass = 1.0 + fbm(u * 60.0, v * 90.0, 2, seed ^ 9);
+            return Rgb::hex(0x070b10) * grass + warm * 0.35 * grass;
+        }
+        if v > mid {
+            return Rgb::hex(0x101b29).mix(Rgb::hex(0x24384a), smooth(0.0, 0.16, v - mid))
+                + warm * 0.5;
+        }
+        if v > far {
+            return Rgb::hex(0x1d3044).mix(Rgb::hex(0x41566a), smooth(0.0, 0.12, v - far));
+        }
+        let haze = smooth(0.78, 0.45, v);
+        sky.at(v / 0.75)
+            + galaxy.at(u, v)
+                * (haze * (0.72 + 0.9 * unit(x as i32 / 2, y as i32 / 2, seed).powi(9)))
+            + stars.at(x, y) * mix(0.15, 1.0, haze)
+            + warm * 0.25
+    })
 }
 
 fn galaxy(u: f32, v: f32, seed: u32) -> Rgb {

@@ -16,34 +16,21 @@ pub fn paint(frame: Frame, seed: u32) -> Vec<u8> {
     let drops = drops(frame, seed);
     let owner = cover(frame, &drops, seed);
     let scale = 1.0 / frame.height as f32;
-    let dusk = Gradient::new(&[
-        (0.0, 0x16243c),
-        (0.45, 0x2b3550),
-        (0.62, 0x4a4152),
-        (1.0, 0x0c1018),
-    ]);
+    let dusk =
+        Gradient::new(&[(0.0, 0x16243c), (0.45, 0x2b3550), (0.62, 0x4a4152), (1.0, 0x0c1018)]);
     let behind = |u: f32, v: f32| dusk.at(v) + town.at(u, v);
-    frame.develop(
-        Film {
-            exposure: 1.1,
-            grain: 4.5,
-            vignette: 0.4,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            let Some(drop) = (owner[y * frame.width + x] as usize)
-                .checked_sub(1)
-                .map(|i| &drops[i])
-            else {
-                let breath = smooth(-0.3, 0.5, fbm(u * 2.0, v * 2.0, 4, seed ^ 3)) * 0.05;
-                let bead = smooth(0.35, 0.75, noise(u * 240.0, v * 240.0, seed ^ 4)) * 0.16;
-                let through = behind(u + bead * 0.1, v - bead * 0.2);
-                return through * (1.0 - bead * 0.5)
-                    + Rgb::hex(0x8095b0) * (breath * 0.35 + bead * 0.06);
-            };
-            refract(drop, u, v, &behind)
-        },
-    )
+    frame.develop(Film { exposure: 1.1, grain: 4.5, vignette: 0.4 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        let Some(drop) = (owner[y * frame.width + x] as usize).checked_sub(1).map(|i| &drops[i])
+        else {
+            let breath = smooth(-0.3, 0.5, fbm(u * 2.0, v * 2.0, 4, seed ^ 3)) * 0.05;
+            let bead = smooth(0.35, 0.75, noise(u * 240.0, v * 240.0, seed ^ 4)) * 0.16;
+            let through = behind(u + bead * 0.1, v - bead * 0.2);
+            return through * (1.0 - bead * 0.5)
+                + Rgb::hex(0x8095b0) * (breath * 0.35 + bead * 0.06);
+        };
+        refract(drop, u, v, &behind)
+    })
 }
 
 /// A drop is a lens: it shows the whole street upside down.
@@ -65,16 +52,11 @@ fn lights(frame: Frame, seed: u32) -> Plate {
     let mut plate = Plate::dark(frame, 750);
     let mut dice = Dice::new(seed);
     let aspect = frame.width as f32 / frame.height as f32;
-    let tints = [
-        0xffb45a, 0xffd9a0, 0xff8a3c, 0xff4530, 0x58c8d8, 0xfff0d8, 0x6a8cff, 0xff5f86, 0xffc070,
-    ];
+    let tints =
+        [0xffb45a, 0xffd9a0, 0xff8a3c, 0xff4530, 0x58c8d8, 0xfff0d8, 0x6a8cff, 0xff5f86, 0xffc070];
     for _ in 0..150 {
         let street = dice.roll() < 0.62;
-        let v = if street {
-            0.58 + dice.normal() * 0.06
-        } else {
-            dice.between(0.08, 0.95)
-        };
+        let v = if street { 0.58 + dice.normal() * 0.06 } else { dice.between(0.08, 0.95) };
         let at = (dice.between(-0.05, 1.05) * aspect, v);
         let radius = dice.between(0.020, 0.072) * if street { 0.85 } else { 1.25 };
         let tint = Rgb::hex(tints[(dice.roll() * tints.len() as f32) as usize % tints.len()]);
@@ -111,11 +93,7 @@ fn drops(frame: Frame, seed: u32) -> Vec<Drop> {
             dx * dx + dy * dy > (d.radius + radius).powi(2) * 1.15
         });
         if free {
-            drops.push(Drop {
-                at,
-                radius,
-                phase: dice.roll() * 90.0,
-            });
+            drops.push(Drop { at, radius, phase: dice.roll() * 90.0 });
         }
     }
     drops
@@ -134,11 +112,8 @@ fn cover(frame: Frame, drops: &[Drop], seed: u32) -> Vec<u16> {
             for x in span(drop.at.0, frame.width) {
                 let (dx, dy) = (x as f32 * scale - drop.at.0, y as f32 * scale - drop.at.1);
                 let far = (dx * dx + dy * dy * if dy < 0.0 { 0.80 } else { 1.1 }).sqrt();
-                let wobble = noise(
-                    dx / drop.radius * 0.8 + drop.phase,
-                    dy / drop.radius * 0.8,
-                    seed,
-                ) * 0.22;
+                let wobble =
+                    noise(dx / drop.radius * 0.8 + drop.phase, dy / drop.radius * 0.8, seed) * 0.22;
                 if far < drop.radius * (0.95 + wobble) {
                     owner[y * frame.width + x] = index as u16 + 1;
                 }

@@ -72,22 +72,15 @@ struct Ridge {
 pub fn paint(frame: Frame, seed: u32, mood: &Mood) -> Vec<u8> {
     let ridges: Vec<Ridge> = (0..LAYERS).map(|i| ridge(frame, i, seed, mood)).collect();
     let scale = 1.0 / frame.height as f32;
-    frame.develop(
-        Film {
-            exposure: 0.95,
-            grain: 3.5,
-            vignette: 0.3,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            for ridge in ridges.iter().rev() {
-                if v >= ridge.top[x] {
-                    return flank(ridge, u, v, (v - ridge.ground[x]).max(0.0));
-                }
+    frame.develop(Film { exposure: 0.95, grain: 3.5, vignette: 0.3 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        for ridge in ridges.iter().rev() {
+            if v >= ridge.top[x] {
+                return flank(ridge, u, v, (v - ridge.ground[x]).max(0.0));
             }
-            sky(mood, u, v, seed)
-        },
-    )
+        }
+        sky(mood, u, v, seed)
+    })
 }
 
 fn ridge(frame: Frame, index: usize, seed: u32, mood: &Mood) -> Ridge {
@@ -108,14 +101,7 @@ fn ridge(frame: Frame, index: usize, seed: u32, mood: &Mood) -> Ridge {
         plant(&mut top, &ground, scale, depth, seed);
     }
     let colour = mood.ridge.at(depth);
-    Ridge {
-        top,
-        ground,
-        colour,
-        mist: mood.mist.at(depth),
-        depth,
-        seed,
-    }
+    Ridge { top, ground, colour, mist: mood.mist.at(depth), depth, seed }
 }
 
 /// Puts firs along a skyline.
@@ -160,12 +146,7 @@ fn sky(mood: &Mood, u: f32, v: f32, seed: u32) -> Rgb {
     let (dx, dy) = (u - mood.sun.0, (v - mood.sun.1) * 1.5);
     let far = (dx * dx + dy * dy).sqrt();
     let glow = mood.glow * ((-far * 5.0).exp() * 0.8 + (-far * far * 90.0).exp() * 0.5);
-    let streak = fbm(
-        u * 1.6 + fbm(u, v * 3.0, 2, seed) * 0.5,
-        v * 9.0,
-        6,
-        seed ^ 99,
-    );
+    let streak = fbm(u * 1.6 + fbm(u, v * 3.0, 2, seed) * 0.5, v * 9.0, 6, seed ^ 99);
     let cloud = smooth(0.05, 0.55, streak + 0.1 - v * 0.3) * smooth(0.02, 0.2, v);
     let air = mood.sky.at(v / 0.46);
     let lit = mood.sky.at(0.85).mix(mood.glow, 0.35);

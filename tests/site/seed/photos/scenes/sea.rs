@@ -64,21 +64,14 @@ pub fn paint(full: Frame, seed: u32, mood: &Mood) -> Vec<u8> {
     let frame = full.half();
     let scale = 1.0 / frame.height as f32;
     let middle = frame.width as f32 * scale / 2.0;
-    full.develop_soft(
-        Film {
-            exposure: 0.9,
-            grain: 4.0,
-            vignette: 0.35,
-        },
-        |x, y| {
-            let (u, v) = (x as f32 * scale, y as f32 * scale);
-            if v < HORIZON {
-                return air(mood, u, HORIZON - v, seed, true);
-            }
-            let below = (v - HORIZON).max(scale * 0.5);
-            water(mood, (u, u - middle), below, seed)
-        },
-    )
+    full.develop_soft(Film { exposure: 0.9, grain: 4.0, vignette: 0.35 }, |x, y| {
+        let (u, v) = (x as f32 * scale, y as f32 * scale);
+        if v < HORIZON {
+            return air(mood, u, HORIZON - v, seed, true);
+        }
+        let below = (v - HORIZON).max(scale * 0.5);
+        water(mood, (u, u - middle), below, seed)
+    })
 }
 
 fn air(mood: &Mood, u: f32, up: f32, seed: u32, disc: bool) -> Rgb {
@@ -89,12 +82,7 @@ fn air(mood: &Mood, u: f32, up: f32, seed: u32, disc: bool) -> Rgb {
     let body = mood.sky.at(up / HORIZON) + glow;
     let z = 1.0 / (up + 0.10);
     let warp = fbm(u * 1.3, up * 6.0, 2, seed ^ 3) * 0.4;
-    let puff = fbm(
-        (u - mood.place.0) * z * 0.45 + warp,
-        z * 1.5 + warp,
-        6,
-        seed ^ 4,
-    );
+    let puff = fbm((u - mood.place.0) * z * 0.45 + warp, z * 1.5 + warp, 6, seed ^ 4);
     let cover = smooth(0.02, 0.42, puff) * smooth(0.0, 0.07, up) * 0.85;
     let thin = smooth(0.42, 0.05, puff);
     let rim = mood.light * (0.09 * (-far * 2.6).exp() * (0.35 + thin));
