@@ -82,9 +82,17 @@ pub type DataFn = dyn Fn(&Tx<'_>, &Envelope) -> Result<Outcome, Failure> + Send 
 /// Runs before the transaction that marks the job done.
 pub type EffectFn = dyn Fn(Envelope) -> Pending<Result<Outcome, Failure>> + Send + Sync;
 
+/// What a compute job needs is away as a whole, such as the object store: it
+/// waits, and no attempt is counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(pub String);
+
+type Computing = Pending<Result<Message, Away>>;
+
 /// Runs without a database: its result is a message.
 pub struct Compute {
-    run: Box<dyn Fn(Envelope) -> Result<Pending<Message>, Misshapen> + Send + Sync>,
+    run: Box<dyn Fn(Envelope) -> Result<Computing, Misshapen> + Send + Sync>,
     failed: Box<dyn Fn(Envelope, String) -> Result<Message, Misshapen> + Send + Sync>,
 }
 
@@ -93,7 +101,7 @@ impl Compute {
     ///
     /// # Errors
     /// When the payload has another shape.
-    pub fn run(&self, job: Envelope) -> Result<Pending<Message>, Misshapen> {
+    pub fn run(&self, job: Envelope) -> Result<Computing, Misshapen> {
         (self.run)(job)
     }
 
@@ -216,12 +224,15 @@ impl Registry {
         J: Job + Clone,
         T: Send + 'static,
         R: Job,
-        F: Future<Output = ComputeOutcome<T>> + Send + 'static,
+        F: Future<Output = Result<ComputeOutcome<T>, Away>> + Send + 'static,
     {
-        let run = move |job: Envelope| -> Result<Pending<Message>, Misshapen> {
+        let run = move |job: Envelope| -> Result<Computing, Misshapen> {
             let job = decode::<J>(job)?;
             let attempt = execute(job.clone());
-            Ok(Box::pin(async move { result_message(&job.clone(), report(job, attempt.await)) }))
+            Ok(Box::pin(async move {
+                let outcome = attempt.await?;
+                Ok(result_message(&job.clone(), report(job, outcome)))
+            }))
         };
         let failed = move |job: Envelope, why: String| {
             let job = decode::<J>(job)?;
@@ -320,7 +331,7 @@ mod tests {
 
     fn picture_job(registry: &mut Registry) -> Result<(), RegistryError> {
         let refuse = |_: Envelope<MakeVariants>| async {
-            ComputeOutcome::<Picture>::Refused("no picture".to_owned())
+            Ok(ComputeOutcome::<Picture>::Refused("no picture".to_owned()))
         };
         registry.compute(refuse, |job, outcome| VariantsMade { job, outcome })
     }
@@ -365,9 +376,9 @@ mod tests {
             let result: Envelope = serde_json::from_slice(&message.body).unwrap();
             result.id
         };
-        let first = compute.run(untyped(1)).unwrap().await;
+        let first = compute.run(untyped(1)).unwrap().await.unwrap();
         let again = compute.failed(untyped(1), "cut short".to_owned()).unwrap();
-        let next = compute.run(untyped(2)).unwrap().await;
+        let next = compute.run(untyped(2)).unwrap().await.unwrap();
         assert_eq!((&first.msg_id, id(&first)), (&again.msg_id, id(&again)));
         assert_ne!((&first.msg_id, id(&first)), (&next.msg_id, id(&next)));
         assert_ne!(id(&first), job.id);

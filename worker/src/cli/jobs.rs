@@ -20,6 +20,7 @@ const PAGE: usize = 200;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List jobs: those that ended newest first, the others in their order
+    #[command(after_help = "Example: worker jobs list --state dead --queue mail --json")]
     List {
         /// Which ones
         #[arg(long, value_enum, default_value_t = State::Dead)]
@@ -38,6 +39,7 @@ pub enum Command {
         json: bool,
     },
     /// Show one job with every error and its payload
+    #[command(after_help = "Example: worker jobs show 0199c0de-1111-7000-8000-000000000000")]
     Show {
         /// Its id
         id: String,
@@ -46,8 +48,10 @@ pub enum Command {
         json: bool,
     },
     /// Send dead jobs back to their queues
+    #[command(after_help = "Example: worker jobs retry --all --queue mail")]
     Retry(Chosen),
     /// Forget dead jobs
+    #[command(after_help = "Example: worker jobs discard 0199c0de-1111-7000-8000-000000000000")]
     Discard(Chosen),
 }
 
@@ -256,7 +260,7 @@ async fn retry(data: &Data, chosen: Chosen) -> Result<(), CliError> {
             println!("{} runs again as {}", text(&job["was"]), text(&job["id"]));
         }
     }
-    ended(sent.len(), &refused, "were sent back")
+    ended("sent back", sent.len(), &refused)
 }
 
 async fn discard(data: &Data, chosen: Chosen) -> Result<(), CliError> {
@@ -273,19 +277,19 @@ async fn discard(data: &Data, chosen: Chosen) -> Result<(), CliError> {
     if json {
         print_json(&serde_json::json!({"discarded": forgotten}));
     }
-    ended(forgotten.len(), &refused, "were forgotten")
+    ended("forgotten", forgotten.len(), &refused)
 }
 
 fn text(value: &serde_json::Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn ended(good: usize, refused: &[String], what: &str) -> Result<(), CliError> {
+fn ended(what: &str, good: usize, refused: &[String]) -> Result<(), CliError> {
     if refused.is_empty() {
-        eprintln!("{good} {what}");
+        eprintln!("{what}: {good}");
         return Ok(());
     }
-    Err(CliError::Failed(format!("{good} {what}; not these:\n  {}", refused.join("\n  "))))
+    Err(CliError::Failed(format!("{what}: {good}; not these:\n  {}", refused.join("\n  "))))
 }
 
 /// The chosen ids; with `--all`, those that are dead now.

@@ -23,6 +23,8 @@ const NATS_WAIT: Duration = Duration::from_secs(3);
     version,
     about,
     after_help = "\
+Example: worker run --role data
+
 Configuration comes from the environment: NATS_URL, QUEUES_FILE, and by role
 SITE_DATA_DIR, SITE_URL, COMMENTS_MODERATION, SMTP_URL, MAIL_FROM (data) and S3_… (compute).
 

@@ -17,17 +17,20 @@ use crate::config;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the queues: what waits, runs, was done in the last day, and died
+    #[command(after_help = "Example: worker queues list --json")]
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// Hand out no more jobs of a queue
+    #[command(after_help = "Example: worker queues pause mail")]
     Pause {
         /// Its name
         queue: String,
     },
     /// Hand out jobs of a queue again
+    #[command(after_help = "Example: worker queues resume mail")]
     Resume {
         /// Its name
         queue: String,

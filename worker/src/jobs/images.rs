@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::Buckets;
 use crate::images::{self, ImageError, Made};
-use crate::registry::{Failure, Outcome, Registry, RegistryError, chain};
+use crate::registry::{Away, Failure, Outcome, Registry, RegistryError, chain};
 use crate::runner::retry_or_bury;
 
 /// Originals of more bytes are not even fetched whole.
@@ -54,23 +54,36 @@ async fn make(
     buckets: Buckets,
     turn: Arc<Semaphore>,
     job: MakeVariants,
-) -> ComputeOutcome<Picture> {
+) -> Result<ComputeOutcome<Picture>, Away> {
     let original = match fetch(&buckets, &job.original).await {
         Ok(original) => original,
-        Err(blobs::Error::TooLarge { length, .. }) => {
-            let (mib, max) = (length >> 20, ORIGINAL_MAX >> 20);
-            return ComputeOutcome::Refused(format!(
-                "the file has {mib} MiB; at most {max} are taken"
-            ));
-        }
-        Err(error) => return ComputeOutcome::Failed(chain(&error)),
+        Err(error) => return failed_store(&buckets, &error).await,
     };
-    let made = scaled(original, turn).await;
-    match made {
-        Ok(made) => store(&buckets, made).await,
-        Err(error) if error.is_refusal() => ComputeOutcome::Refused(error.to_string()),
-        Err(error) => ComputeOutcome::Failed(chain(&error)),
+    match scaled(original, turn).await {
+        Ok(made) => match store(&buckets, made).await {
+            Ok(picture) => Ok(ComputeOutcome::Made(picture)),
+            Err(error) => failed_store(&buckets, &error).await,
+        },
+        Err(error) if error.is_refusal() => Ok(ComputeOutcome::Refused(error.to_string())),
+        Err(error) => Ok(ComputeOutcome::Failed(chain(&error))),
     }
+}
+
+/// What a failed request means. A store that does not answer for its bucket
+/// either is away as a whole, else the object is at fault.
+async fn failed_store(
+    buckets: &Buckets,
+    error: &blobs::Error,
+) -> Result<ComputeOutcome<Picture>, Away> {
+    if let blobs::Error::TooLarge { length, .. } = error {
+        let (mib, max) = (length >> 20, ORIGINAL_MAX >> 20);
+        let why = format!("the file has {mib} MiB; at most {max} are taken");
+        return Ok(ComputeOutcome::Refused(why));
+    }
+    if error.is_unavailable() && buckets.private.ready().await.is_err() {
+        return Err(Away(chain(error)));
+    }
+    Ok(ComputeOutcome::Failed(chain(error)))
 }
 
 async fn fetch(buckets: &Buckets, key: &str) -> Result<Bytes, blobs::Error> {
@@ -86,7 +99,7 @@ async fn scaled(original: Bytes, turn: Arc<Semaphore>) -> Result<Made, ImageErro
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ImageError::Panicked))
 }
 
-async fn store(buckets: &Buckets, made: Made) -> ComputeOutcome<Picture> {
+async fn store(buckets: &Buckets, made: Made) -> Result<Picture, blobs::Error> {
     let puts = made.files.into_iter().map(async |file| {
         let (variant, content) = file;
         let options = PutOptions {
@@ -97,15 +110,12 @@ async fn store(buckets: &Buckets, made: Made) -> ComputeOutcome<Picture> {
         buckets.public.put(&variant.key, content, options).await?;
         Ok::<Variant, blobs::Error>(variant)
     });
-    match try_join_all(puts).await {
-        Ok(variants) => ComputeOutcome::Made(Picture {
-            width: made.width,
-            height: made.height,
-            placeholder: made.placeholder,
-            variants,
-        }),
-        Err(error) => ComputeOutcome::Failed(chain(&error)),
-    }
+    Ok(Picture {
+        width: made.width,
+        height: made.height,
+        placeholder: made.placeholder,
+        variants: try_join_all(puts).await?,
+    })
 }
 
 /// Writes down what came of one attempt, once. A refused upload is no dead job:

@@ -14,10 +14,13 @@ use uuid::Uuid;
 use super::data::job_span;
 use super::delivery::Delivery;
 use super::{COMPUTE_GRACE, Slot};
-use crate::registry::{Compute, Executor, Misshapen, panic_text};
+use crate::registry::{Away, Compute, Executor, Misshapen, panic_text};
 
-/// The pause between two tries to hand in a result.
+/// The pause between two tries to hand in a result, and the first one before a
+/// job that waits is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest of those pauses: they double.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Of a message that is no job, so much is kept: it travels in a message.
 const POISON_MAX: usize = 600_000;
 
@@ -62,24 +65,44 @@ impl Slot {
         Some(result.unwrap_or_else(|misshapen| self.poison(delivery, &misshapen.to_string())))
     }
 
+    /// Tries again for as long as what it needs is away as a whole.
     async fn computed(
         &self,
         compute: &Compute,
         job: Envelope,
     ) -> Option<Result<Message, Misshapen>> {
+        let mut pause = PAUSE;
+        loop {
+            match self.attempt(compute, job.clone()).await? {
+                Ok(Ok(message)) => return Some(Ok(message)),
+                Ok(Err(away)) => tracing::warn!(%away, "a job waits"),
+                Err(misshapen) => return Some(Err(misshapen)),
+            }
+            tokio::select! {
+                () = self.shared.shutdown.cancelled() => return None,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+            }
+        }
+    }
+
+    /// One attempt within its time; `None` when the shutdown could not wait.
+    async fn attempt(
+        &self,
+        compute: &Compute,
+        job: Envelope,
+    ) -> Option<Result<Result<Message, Away>, Misshapen>> {
         let attempt = match compute.run(job.clone()) {
-            Ok(attempt) => attempt,
+            Ok(attempt) => attempt.in_current_span(),
             Err(misshapen) => return Some(Err(misshapen)),
         };
-        let attempt = attempt.in_current_span();
         let grace = async {
             self.shared.shutdown.cancelled().await;
             tokio::time::sleep(COMPUTE_GRACE).await;
         };
         tokio::select! {
             result = supervised(attempt, self.queue.timeout) => Some(match result {
-                Ok(message) => Ok(message),
-                Err(why) => compute.failed(job, why),
+                Ok(result) => Ok(result),
+                Err(why) => compute.failed(job, why).map(Ok),
             }),
             () = grace => None,
         }

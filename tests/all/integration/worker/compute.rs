@@ -1,6 +1,9 @@
 //! Compute jobs: what came of one is written down once, however often it comes.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use shared::jobs::images::ComputeOutcome;
+use worker::registry::Away;
 
 use super::*;
 
@@ -26,10 +29,22 @@ impl Job for Added {
 }
 
 fn registry() -> Registry {
+    registry_with(Arc::new(AtomicU32::new(0)))
+}
+
+/// What the sums need is away for the first `away` tries.
+fn registry_with(away: Arc<AtomicU32>) -> Registry {
     let mut registry = Registry::default();
-    let add = |job: Envelope<Sum>| async move {
-        assert!(!job.payload.parts.is_empty(), "nothing to add");
-        ComputeOutcome::Made(job.payload.parts.iter().sum())
+    let add = move |job: Envelope<Sum>| {
+        let tries_left = away.load(Ordering::Relaxed);
+        away.store(tries_left.saturating_sub(1), Ordering::Relaxed);
+        async move {
+            if tries_left > 0 {
+                return Err(Away("no abacus".to_owned()));
+            }
+            assert!(!job.payload.parts.is_empty(), "nothing to add");
+            Ok(ComputeOutcome::Made(job.payload.parts.iter().sum()))
+        }
     };
     registry.compute::<Sum, u32, Added, _>(add, |job, outcome| Added { job, outcome }).unwrap();
     registry
@@ -84,6 +99,21 @@ async fn a_compute_job_that_panics_hands_in_a_failure() {
     ground.bus.publish(&order("empty", &job)).await.unwrap();
     let why = "the executor panicked: nothing to add";
     until("the failure is told", async || ground.effects(why).await == 1).await;
+    until("all is acknowledged", async || ground.is_idle().await).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_costs_a_compute_job_no_attempt() {
+    let ground = ground().await;
+    let away = Arc::new(AtomicU32::new(1));
+    let working = ground.work(registry_with(Arc::clone(&away)));
+    let job = Sum { parts: vec![4] }.envelope(Uuid::now_v7());
+    ground.bus.publish(&order("patient", &job)).await.unwrap();
+    let told = async || ground.effects("the sum is 4").await == 1;
+    until("the result is there", told).await;
+    assert_eq!(away.load(Ordering::Relaxed), 0, "it was not tried before");
+    assert_eq!(ground.effects("no abacus").await, 0);
     until("all is acknowledged", async || ground.is_idle().await).await;
     working.stop().await;
 }

@@ -1,6 +1,8 @@
 //! The runner on a real NATS and a real database: a job has its effect exactly
 //! once, and ends as done or as dead.
 
+#![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
 mod compute;
 mod endings;
 mod once;
