@@ -35,8 +35,12 @@ async fn any_process_killed_is_back_by_itself() {
 #[tokio::test]
 async fn down_leaves_no_process_behind() {
     let site = Site::start(&[]);
-    let pids: Vec<u64> =
-        site.json()["pids"].as_object().unwrap().values().filter_map(|pid| pid.as_u64()).collect();
+    let pids: Vec<u64> = site.json()["pids"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(serde_json::Value::as_u64)
+        .collect();
     assert_eq!(pids.len(), 7);
     assert!(site.command(&["down"], &[]).status.success());
     for pid in pids {
