@@ -148,6 +148,9 @@ fn plain_text(parser: Parser<'_>) -> String {
                 skipped = skipped.saturating_sub(1);
             }
             Event::Text(part) | Event::Code(part) if skipped == 0 => text.push_str(&part),
+            Event::End(
+                TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link,
+            ) => {}
             Event::SoftBreak | Event::HardBreak | Event::End(_) => text.push(' '),
             _ => {}
         }

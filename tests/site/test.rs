@@ -48,7 +48,10 @@ fn part(name: &str, arguments: &[String]) -> Result<(), String> {
             &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
             arguments,
         ),
-        "unit" => cargo(&["test", "--release", "--workspace", "--lib", "--bins"], arguments),
+        "unit" => cargo(
+            &["test", "--release", "--workspace", "--lib", "--bins", "--no-fail-fast"],
+            arguments,
+        ),
         "integration" | "e2e" | "ledger" => scenarios(name, arguments),
         "ui" => ui(),
         "browser" => browser(arguments),

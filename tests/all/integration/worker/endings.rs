@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::StreamExt;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +101,10 @@ async fn nobody_waits(ground: &Ground) -> bool {
 async fn take_and_vanish(ground: &Ground) {
     let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.chores";
     let client = ground.bus.client();
-    let message = client.request(pull, "1".into()).await.unwrap();
+    let inbox = client.new_inbox();
+    let mut taken = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish_with_reply(pull, inbox, "1".into()).await.unwrap();
+    let message = taken.next().await.unwrap();
     client.publish(message.reply.unwrap(), "-NAK".into()).await.unwrap();
     client.flush().await.unwrap();
 }
