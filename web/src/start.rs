@@ -106,6 +106,8 @@ fn checks(ops: &mut Ops, state: &AppState) {
     });
     let bus = state.bus.clone();
     ops.check("nats", move || std::future::ready(bus.ready()));
+    let hub = state.hub.clone();
+    ops.check("live", move || std::future::ready(hub.ready()));
     let stores = state.clone();
     ops.check("s3", move || {
         let state = stores.clone();

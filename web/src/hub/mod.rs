@@ -77,6 +77,14 @@ impl Hub {
         self.position().map_or_else(String::new, |cursor| cursor.to_string())
     }
 
+    /// Whether the feed knows its place: what readiness asks.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub fn ready(&self) -> Result<(), String> {
+        self.position().map(|_| ()).ok_or_else(|| "the feed has not reached NATS yet".to_owned())
+    }
+
     /// Readers now, as this process sees them.
     #[must_use]
     pub fn readers(&self) -> shared::events::Readers {
