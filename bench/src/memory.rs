@@ -24,7 +24,7 @@ fn mib(kib: u64) -> f64 {
 }
 
 /// `VmRSS` of a process, which Linux tells in KiB.
-fn resident_kib(pid: u64) -> u64 {
+pub fn resident_kib(pid: u64) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let size = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());

@@ -65,7 +65,10 @@ pub enum Command {
 pub enum Backup {
     /// Copy what is new to a tier, and prove the copy by a restore drill.
     #[command(
-        after_help = "Examples:\n  cron backup run daily\n  cron backup run 1-week --dry-run"
+        after_help = "The tiers are a chain: daily copies the site, 1-week copies what daily \
+                      holds, and 2-week what 1-week holds. So an older tier holds the site of an \
+                      earlier date, which is printed.\n\n\
+                      Examples:\n  cron backup run daily\n  cron backup run 1-week --dry-run"
     )]
     Run {
         /// daily, 1-week or 2-week.

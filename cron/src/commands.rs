@@ -1,18 +1,20 @@
-//! The commands, and what they print.
+//! The commands.
 
-use std::io::Write as _;
+mod show;
+
 use std::process::ExitCode;
 
 use serde::Serialize;
-use serde_json::json;
 use shared::config::{Env, Mistakes};
+use shared::db::backups::drills::{self, Drill};
 use shared::db::backups::schedule::{self, Task};
 use shared::db::backups::{self, Run, Tier};
+use shared::error::chain;
 use shared::shutdown::{self, Shutdown};
 use shared::time::Instant;
 use tokio::net::TcpListener;
 
-use crate::backup::{self, Error, Head, Options, TierStore, chain, drill};
+use crate::backup::{self, Error, Head, Options, TierStore, drill};
 use crate::cli::{Backup, Cli, Command, Restore};
 use crate::config::{Config, Stores};
 use crate::restore::{self, From, Wanted};
@@ -59,11 +61,11 @@ pub enum Failure {
 impl Failure {
     /// 2 when it was used wrongly, else 1.
     fn status(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Self::Configuration(_) | Self::PutBackLive) {
-            2
-        } else {
-            1
-        })
+        let is_misuse = matches!(
+            self,
+            Self::Configuration(_) | Self::PutBackLive | Self::Backup(Error::NoDirectory(_))
+        );
+        ExitCode::from(if is_misuse { 2 } else { 1 })
     }
 }
 
@@ -88,7 +90,7 @@ async fn dispatch(cli: Cli, env: Env) -> Result<(), Failure> {
     match cli.command {
         Command::Run => serve(config, shutdown).await,
         Command::Prepare => {
-            let mut say = |line: String| say(line);
+            let mut say = |line: String| show::say(line);
             Ok(prepare::prepare(&config, &mut say, &shutdown).await?)
         }
         Command::Backup(Backup::Run { tier, dry_run, force }) => {
@@ -126,7 +128,7 @@ async fn backup_run(
     } else {
         noted_run(&site, tier, options, shutdown).await?
     };
-    print(json, &run, || say(format_args!("{}", describe(&run))));
+    show::run(json, &run);
     if run.error.is_some() { Err(Failure::Told) } else { Ok(()) }
 }
 
@@ -147,49 +149,11 @@ async fn noted_run(
     Ok(run)
 }
 
-fn describe(run: &Run) -> String {
-    let took = run.finished.unwrap_or(run.started).since(run.started).as_secs_f64();
-    let tally = run.tally;
-    let mut text = format!(
-        "{:<7} {} {:<8} {:>7} objects {:>10}  copied {}, deleted {}, verified {}, {took:.1} s",
-        run.tier,
-        run.started.format("%Y-%m-%d %H:%M:%S"),
-        run.state,
-        tally.objects,
-        human(tally.bytes),
-        tally.copied,
-        tally.deleted,
-        tally.verified,
-    );
-    if let Some(drill) = &run.drill {
-        text.push_str(&format!(", restore drill {drill}"));
-    }
-    if let Some(error) = &run.error {
-        text.push_str(&format!("\n        {error}"));
-    }
-    text
-}
-
-fn human(bytes: i64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1000.0 && unit < UNITS.len() - 1 {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
-
 async fn backup_list(config: Config, tier: Option<Tier>, json: bool) -> Result<(), Failure> {
     let site = Site::open(config)?;
     let tier = tier.map(|tier| tier.as_str().to_owned());
     let page = backups::list(&site.data, tier, None, LISTED).await?;
-    print(json, &page, || {
-        if page.items.is_empty() {
-            say(format_args!("no backup has run yet"));
-        }
-        page.items.iter().for_each(|run| say(format_args!("{}", describe(run))));
-    });
+    show::runs(json, &page);
     Ok(())
 }
 
@@ -209,29 +173,7 @@ async fn restore(
         restored = restore::restore(config, &stores, &wanted) => restored?,
         () = shutdown.cancelled() => return Err(Error::Interrupted.into()),
     };
-    print(json, &restored, || {
-        let facts = &restored.facts;
-        say(format_args!("restored {}, its integrity checked", restored.database.display()));
-        if let Some(at) = restored.taken_at {
-            say(format_args!("copied from the site at {at}"));
-        }
-        say(format_args!(
-            "it holds {} posts, {} comments, {} images, {} page views (schema {})",
-            facts.posts, facts.comments, facts.images, facts.hits, facts.schema
-        ));
-        if wanted.objects {
-            say(format_args!(
-                "{} objects are beside it, in public/ and private/",
-                restored.objects
-            ));
-        }
-        if wanted.put_back {
-            say(format_args!(
-                "{} objects were put back into the site's buckets",
-                restored.put_back
-            ));
-        }
-    });
+    show::restored(json, &wanted, &restored);
     Ok(())
 }
 
@@ -250,42 +192,29 @@ async fn drill(
         match drill_one(&site, one, shutdown).await {
             // Nothing is expected where nothing was ever copied.
             Err(Error::EmptyTier(_) | Error::NoOffsite) if from.is_none() => {}
-            outcome => results.push((name(one), outcome.err().map(|error| chain(&error)))),
+            outcome => results.push((one.as_str(), outcome.err().map(|error| chain(&error)))),
         }
     }
-    let rows: Vec<_> = results
-        .iter()
-        .map(|(name, error)| json!({"from": name, "passed": error.is_none(), "error": error}))
-        .collect();
-    print(json, &rows, || {
-        for (name, error) in &results {
-            match error {
-                None => say(format_args!("{name:<7} passed")),
-                Some(error) => say(format_args!("{name:<7} failed: {error}")),
-            }
-        }
-    });
+    show::drills(json, &results);
     if results.iter().any(|(_, error)| error.is_some()) { Err(Failure::Told) } else { Ok(()) }
-}
-
-fn name(from: From) -> &'static str {
-    match from {
-        From::Live => "live",
-        From::Tier(tier) => tier.as_str(),
-    }
 }
 
 async fn drill_one(site: &Site, from: From, shutdown: &Shutdown) -> Result<(), Error> {
     match from {
-        From::Live => {
-            let run = drill::live(&site.data, &site.config, shutdown).await?;
-            run.error.map_or(Ok(()), |error| Err(Error::Recorded(error)))
-        }
+        From::Live => noted_drill(site, shutdown).await,
         From::Tier(tier) => {
             drill::of_tier(&site.data, &site.config, &site.stores, tier, shutdown).await?;
             Ok(())
         }
     }
+}
+
+/// A drill by hand counts as the scheduled one.
+async fn noted_drill(site: &Site, shutdown: &Shutdown) -> Result<(), Error> {
+    let task = tasks::Task::DrillLive;
+    schedule::started(&site.data, task.name()).await?;
+    drill::live(&site.data, &site.config, shutdown).await?;
+    Ok(schedule::ended(&site.data, task.name(), true, Some(task.next(Instant::now()))).await?)
 }
 
 /// What `cron status` shows.
@@ -294,6 +223,8 @@ struct Status {
     offsite: bool,
     tasks: Vec<Task>,
     tiers: Vec<TierStatus>,
+    /// The last of each source.
+    drills: Vec<Drill>,
 }
 
 #[derive(Debug, Serialize)]
@@ -312,8 +243,8 @@ async fn status(config: Config, json: bool) -> Result<(), Failure> {
     }
     let mut tasks = schedule::list(&site.data).await?;
     tasks.retain(|row| tasks::Task::ALL.iter().any(|task| task.name() == row.task));
-    let status = Status { offsite: site.stores.has_offsite(), tasks, tiers };
-    print(json, &status, || show(&status));
+    let drills = drills::last(&site.data).await?;
+    show::status(json, &Status { offsite: site.stores.has_offsite(), tasks, tiers, drills });
     Ok(())
 }
 
@@ -328,64 +259,4 @@ async fn tier_status(site: &Site, tier: Tier) -> Result<TierStatus, Failure> {
         },
     };
     Ok(TierStatus { tier, head, error, last })
-}
-
-fn show(status: &Status) {
-    say(format_args!("{:<14} {:<21} {:<21} due", "task", "last begun", "last success"));
-    let time = |at: Option<Instant>| {
-        at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S"))
-    };
-    for task in status.tasks.iter().filter(|task| task.lease_owner.is_none()) {
-        let (begun, success) = (time(task.last_started_at), time(task.last_success_at));
-        say(format_args!("{:<14} {begun:<21} {success:<21} {}", task.task, time(task.due_at)));
-    }
-    say("");
-    for TierStatus { tier, head, error, last } in &status.tiers {
-        match (head, error) {
-            (_, Some(error)) => say(format_args!("{tier:<7} {error}")),
-            (None, None) => say(format_args!("{tier:<7} holds nothing yet")),
-            (Some(head), None) => {
-                let drill = match head.drill {
-                    None => "not proved yet",
-                    Some(drill) if drill.passed => "restore drill passed",
-                    Some(_) => "restore drill FAILED",
-                };
-                let (size, at) = (human(head.bytes.try_into().unwrap_or(i64::MAX)), head.taken_at);
-                say(format_args!(
-                    "{tier:<7} {} objects, {size}, the site of {at}, {drill}",
-                    head.objects
-                ));
-            }
-        }
-        if let Some(error) = last.as_ref().and_then(|run| run.error.as_ref()) {
-            say(format_args!("        the last run failed: {error}"));
-        }
-    }
-}
-
-/// Prints a line; a reader that has gone away, such as `head`, is no failure.
-fn say(line: impl std::fmt::Display) {
-    let _reader_is_gone = writeln!(std::io::stdout(), "{line}");
-}
-
-/// As JSON, or by `plain`.
-fn print(json: bool, value: &impl Serialize, plain: impl FnOnce()) {
-    if json {
-        let text = serde_json::to_string_pretty(value);
-        say(format_args!("{}", text.expect("results are plain JSON")));
-    } else {
-        plain();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_told_in_units_that_fit() {
-        assert_eq!(human(999), "999 B");
-        assert_eq!(human(1_500), "1.5 kB");
-        assert_eq!(human(12_345_678), "12.3 MB");
-    }
 }

@@ -15,9 +15,11 @@ pub mod restore;
 pub mod schedule;
 mod sentinel;
 pub mod tasks;
+pub mod words;
 
 use shared::blobs;
 use shared::db::{self, Data, Ttl};
+use shared::error::chain;
 use shared::shutdown::Shutdown;
 use shared::telemetry::ops::Ops;
 use tokio::net::TcpListener;
@@ -91,11 +93,11 @@ fn checks(ops: &mut Ops, site: &Site) {
     let data = site.data.clone();
     ops.check("database", move || {
         let data = data.clone();
-        async move { data.ping().await.map_err(|error| backup::chain(&error)) }
+        async move { data.ping().await.map_err(|error| chain(&error)) }
     });
     let bucket = site.stores.backup.clone();
     ops.check("store", move || {
         let bucket = bucket.clone();
-        async move { bucket.ready().await.map_err(|error| backup::chain(&error)) }
+        async move { bucket.ready().await.map_err(|error| chain(&error)) }
     });
 }

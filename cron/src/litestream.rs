@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::config::S3;
 use shared::time::Instant;
@@ -12,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use url::Url;
+
+use crate::words::Moment;
 
 /// Where the replica lies in the backup bucket; `litestream.yml` says the same.
 pub const REPLICA_PATH: &str = "data.db";
@@ -45,6 +48,16 @@ pub enum Error {
     /// It ended with a failure.
     #[error("litestream could not restore: {0}")]
     Restore(String),
+    /// The replica does not reach back, or forward, to the moment.
+    #[error("it holds nothing of {at}; the times that it holds are {earliest} to {latest}")]
+    NoMoment {
+        /// The moment that was asked for.
+        at: Moment,
+        /// The earliest that can be restored.
+        earliest: Moment,
+        /// The latest.
+        latest: Moment,
+    },
     /// It does not answer on its socket.
     #[error("cannot reach litestream at its socket")]
     Socket(#[source] io::Error),
@@ -89,9 +102,49 @@ pub async fn restore(
                 tracing::warn!(attempt, problem, "the restore is tried again");
                 attempt += 1;
             }
+            Err(Error::Restore(problem)) => return Err(explain(problem, replica, at).await),
             outcome => return outcome,
         }
     }
+}
+
+/// Says which times there are, when the one asked for is not.
+async fn explain(problem: String, replica: Replica<'_>, at: Option<Instant>) -> Error {
+    let Some(at) = at.filter(|_| problem.contains("timestamp does not exist")) else {
+        return Error::Restore(problem);
+    };
+    match span(replica).await {
+        Some((earliest, latest)) => {
+            Error::NoMoment { at: at.into(), earliest: earliest.into(), latest: latest.into() }
+        }
+        None => Error::Restore(problem),
+    }
+}
+
+/// A file of the replica, as Litestream lists it.
+#[derive(Deserialize)]
+struct Ltx {
+    min_txid: String,
+    timestamp: String,
+}
+
+/// From when to when a replica can be restored, to the second.
+async fn span(replica: Replica<'_>) -> Option<(Instant, Instant)> {
+    let mut command = command(&["ltx", "-json", "-level", "all"]);
+    replica.name_to(&mut command);
+    let output = command.output().await.ok()?;
+    let files: Vec<Ltx> = serde_json::from_slice(&output.stdout).ok()?;
+    bounds(&files)
+}
+
+/// A restore begins with a file that holds all before it, and Litestream cuts times down to
+/// the second.
+fn bounds(files: &[Ltx]) -> Option<(Instant, Instant)> {
+    let time = |file: &Ltx| Instant::parse(&file.timestamp).ok();
+    let whole = files.iter().filter(|file| u64::from_str_radix(&file.min_txid, 16) == Ok(1));
+    let earliest = whole.filter_map(time).min()?.plus(Duration::from_secs(1));
+    let latest = files.iter().filter_map(time).max()?;
+    Some((earliest, latest.max(earliest)))
 }
 
 /// A file that was listed and then not found was superseded meanwhile.
@@ -105,30 +158,42 @@ async fn restore_once(
     at: Option<Instant>,
     check: Check,
 ) -> Result<(), Error> {
-    let mut command = Command::new("litestream");
-    for variable in STRAY {
-        command.env_remove(variable);
-    }
-    command.arg("restore").arg("-o").arg(to).args(["-integrity-check", check.as_str()]);
+    let mut command = command(&["restore", "-integrity-check", check.as_str()]);
+    command.arg("-o").arg(to);
     if let Some(at) = at {
         command.args(["-timestamp", &at.to_string()]);
     }
-    match replica {
-        Replica::Directory(path) => {
-            command.arg(format!("file://{}", path.display()));
-        }
-        Replica::Bucket(s3, bucket) => {
-            command.env("AWS_ACCESS_KEY_ID", &s3.access_key_id);
-            command.env("AWS_SECRET_ACCESS_KEY", s3.secret_access_key.expose());
-            command.arg(replica_url(s3, bucket).as_str());
-        }
-    }
-    let child = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = child.await.map_err(Error::Start)?;
+    replica.name_to(&mut command);
+    let output = command.output().await.map_err(Error::Start)?;
     if output.status.success() {
         return Ok(());
     }
     Err(Error::Restore(last_words(&[output.stdout, output.stderr].concat())))
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new("litestream");
+    for variable in STRAY {
+        command.env_remove(variable);
+    }
+    command.args(words).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+impl Replica<'_> {
+    /// As the last argument of a command.
+    fn name_to(self, command: &mut Command) {
+        match self {
+            Self::Directory(path) => {
+                command.arg(format!("file://{}", path.display()));
+            }
+            Self::Bucket(s3, bucket) => {
+                command.env("AWS_ACCESS_KEY_ID", &s3.access_key_id);
+                command.env("AWS_SECRET_ACCESS_KEY", s3.secret_access_key.expose());
+                command.arg(replica_url(s3, bucket).as_str());
+            }
+        }
+    }
 }
 
 impl Check {
@@ -208,6 +273,23 @@ mod tests {
         let expected = "s3://backup/data.db?endpoint=http%3A%2F%2F127.0.0.1%3A9000\
                         &region=us-east-1&forcePathStyle=true";
         assert_eq!(url, expected);
+    }
+
+    #[test]
+    fn what_can_be_restored_begins_with_a_file_that_holds_all_before() {
+        let file = |first: &str, time: &str| Ltx {
+            min_txid: first.to_owned(),
+            timestamp: format!("2026-11-21T{time}Z"),
+        };
+        let at = |time: &str| Instant::parse(&format!("2026-11-21T{time}Z")).unwrap();
+        let files = [
+            file("000000000000000c", "09:00:00"),
+            file("0000000000000001", "12:00:00"),
+            file("0000000000000001", "10:00:00"),
+            file("000000000000000d", "12:30:00"),
+        ];
+        assert_eq!(bounds(&files), Some((at("10:00:01"), at("12:30:00"))));
+        assert_eq!(bounds(&files[..1]), None);
     }
 
     #[test]

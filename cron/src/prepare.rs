@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::blobs::{self, Bucket};
 use shared::bus::{self, Bus};
-use shared::db::backups::snapshot;
-use shared::db::{self, Data, Ttl};
+use shared::db::{self, backups::snapshot};
+use shared::error::chain;
 use shared::shutdown::Shutdown;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::backup::{SENTINEL, chain};
+use crate::backup::SENTINEL;
 use crate::config::{Config, Stores};
 use crate::litestream::{self, Check, Replica};
 use crate::sentinel::has_replica;
@@ -88,13 +88,14 @@ pub async fn prepare(
 async fn steps(config: &Config, say: &mut impl FnMut(String)) -> Result<(), Error> {
     let stores = Stores::new(config)?;
     make_dir(&config.data_dir)?;
+    db::refuse_newer(&config.data_dir)?;
     let first = !config.data_db().exists();
     if first {
         restore_if_replicated(config, &stores, say).await?;
     }
-    let dir = &config.data_dir;
-    say(format!("data.db: {}", tell(Data::prepare(dir)?)));
-    say(format!("ttl.db: {}", tell(Ttl::prepare(dir)?)));
+    let (data, ttl) = db::prepare(&config.data_dir)?;
+    say(format!("data.db: {}", tell(data)));
+    say(format!("ttl.db: {}", tell(ttl)));
     // All at once: a store that is out of reach costs its timeout only once.
     let made = stores.all().map(async |bucket| (bucket.name(), bucket.ensure().await));
     for (name, made) in join_all(made).await {

@@ -24,6 +24,17 @@ pub enum From {
     Tier(Tier),
 }
 
+impl From {
+    /// Its name in commands.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Tier(tier) => tier.as_str(),
+        }
+    }
+}
+
 impl FromStr for From {
     type Err = String;
 
@@ -75,6 +86,7 @@ pub struct Restored {
 /// what was restored is not sound.
 pub async fn restore(config: &Config, stores: &Stores, wanted: &Wanted) -> Result<Restored, Error> {
     check_empty(&wanted.to)?;
+    let _tidy = Tidy::new(&wanted.to);
     let scratch = Scratch::new(&wanted.to.join(".restoring"))?;
     let fresh = scratch.fresh();
     let mut restored = Restored {
@@ -162,11 +174,30 @@ fn check_empty(dir: &Path) -> Result<(), Error> {
     let first = match std::fs::read_dir(dir) {
         Ok(mut entries) => entries.next(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(Error::NoDirectory(dir.to_owned()));
+        }
         Err(source) => {
             return Err(Error::File { doing: "read", path: dir.to_owned(), source });
         }
     };
     if first.is_none() { Ok(()) } else { Err(Error::NotEmpty(dir.to_owned())) }
+}
+
+/// Removes a directory at the end that was not there before and holds nothing: that of a
+/// restore that failed.
+struct Tidy<'a>(Option<&'a Path>);
+
+impl<'a> Tidy<'a> {
+    fn new(dir: &'a Path) -> Self {
+        Self((!dir.exists()).then_some(dir))
+    }
+}
+
+impl Drop for Tidy<'_> {
+    fn drop(&mut self) {
+        let _used = self.0.map(std::fs::remove_dir);
+    }
 }
 
 async fn check(database: &Path) -> Result<Facts, Error> {

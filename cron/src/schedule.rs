@@ -7,6 +7,7 @@
 
 use shared::db::backups::{self, Tier, schedule};
 use shared::db::{self, Data, alerts};
+use shared::error::chain;
 use shared::events::AlertLevel;
 use shared::shutdown::Shutdown;
 use shared::time::Instant;
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::Site;
-use crate::backup::{Error as BackupError, chain};
+use crate::backup::Error as BackupError;
 use crate::metrics::Metrics;
 use crate::tasks::{Lane, Task};
 
@@ -104,13 +105,18 @@ async fn run_due(site: &Site, lane: Lane, shutdown: &Shutdown) -> Result<(), db:
 async fn run_task(site: &Site, task: Task, shutdown: &Shutdown) -> Result<(), db::Error> {
     let name = task.name();
     schedule::started(&site.data, name.clone()).await?;
+    let began = Instant::now();
     let outcome = task.run(site, shutdown).await;
     let next = match &outcome {
         // Still due: the next tick tries again.
         Err(BackupError::Busy) => return Ok(()),
         // Still due: the next process makes it up.
         Err(_) if shutdown.is_cancelled() => return Ok(()),
-        Ok(()) => task.next(Instant::now()),
+        Ok(()) => {
+            let took = format!("{:.1} s", Instant::now().since(began).as_secs_f64());
+            tracing::info!(task = name, took, "the task is done");
+            task.next(Instant::now())
+        }
         Err(error) => {
             tracing::error!(task = name, error = chain(error), "the task failed");
             task.retry(Instant::now())

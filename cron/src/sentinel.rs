@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::blobs::{Bucket, Error, PutOptions};
+use shared::error::chain;
 use shared::shutdown::Shutdown;
 use shared::time::Instant;
 
-use crate::backup::{SENTINEL, chain};
+use crate::backup::SENTINEL;
 use crate::config::Stores;
 use crate::litestream::REPLICA_PATH;
 

@@ -4,13 +4,19 @@
 //! ends with [`Env::finish`], so that all mistakes are reported at once. Any
 //! variable `X` can be given as a file by `X_FILE`; secrets are never logged.
 
-use std::collections::HashMap;
+mod store;
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use url::Url;
+
+pub use store::{LocalStore, OffsiteStore, S3, local_store, offsite_store};
 
 /// One variable that cannot be used: what it got and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +45,8 @@ impl fmt::Display for Mistakes {
 #[derive(Debug)]
 pub struct Env {
     vars: HashMap<String, String>,
+    /// Variables whose value is no UTF-8: a mistake when one of them is read.
+    unreadable: HashSet<String>,
     mistakes: Vec<Mistake>,
 }
 
@@ -46,12 +54,26 @@ impl Env {
     /// The variables of this process.
     #[must_use]
     pub fn from_process() -> Self {
-        Self::new(std::env::vars())
+        Self::from_os(std::env::vars_os())
+    }
+
+    /// A variable that is not asked for may hold any bytes.
+    fn from_os(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut env = Self::new([]);
+        for (name, value) in vars {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => drop(env.vars.insert(name, value)),
+                (Ok(name), Err(_)) => drop(env.unreadable.insert(name)),
+                (Err(_), _) => {}
+            }
+        }
+        env
     }
 
     /// Variables given by hand, as the tests do.
     pub fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { vars: vars.into_iter().collect(), mistakes: Vec::new() }
+        let (unreadable, mistakes) = (HashSet::new(), Vec::new());
+        Self { vars: vars.into_iter().collect(), unreadable, mistakes }
     }
 
     /// Notes a mistake of `variable`.
@@ -61,28 +83,42 @@ impl Env {
     }
 
     /// The raw value of `name`, or the trimmed content of the file that
-    /// `name_FILE` names. An empty value counts as unset.
+    /// `name_FILE` names. An empty value or file counts as unset.
     pub fn raw(&mut self, name: &str) -> Option<String> {
         let file_variable = format!("{name}_FILE");
-        if let Some(path) = self.vars.get(&file_variable).filter(|path| !path.is_empty()).cloned() {
-            return match std::fs::read_to_string(&path) {
-                Ok(text) => Some(text.trim_end().to_owned()),
-                Err(error) => {
-                    self.mistake(&file_variable, format!("cannot read the file {path:?}: {error}"));
-                    None
-                }
-            };
+        let value = match self.var(&file_variable) {
+            Some(path) => self.file(&file_variable, &path),
+            None => self.var(name),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn var(&mut self, name: &str) -> Option<String> {
+        if self.unreadable.contains(name) {
+            self.mistake(name, "got bytes that are no UTF-8; it takes text");
         }
         self.vars.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    fn file(&mut self, variable: &str, path: &str) -> Option<String> {
+        let text = std::fs::read_to_string(path);
+        if let Err(error) = &text {
+            self.mistake(variable, format!("cannot read the file {path:?}: {error}"));
+        }
+        text.ok().map(|text| text.trim_end().to_owned())
     }
 
     /// A value parsed by `T`, or `None` when it is unset or wrong (noted).
     /// `takes` says what would be right: "a port, such as 8080".
     pub fn optional<T: FromStr>(&mut self, name: &str, takes: &str) -> Option<T> {
+        self.parsed(name, |raw| format!("got {raw:?}; it takes {takes}"))
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, wrong: impl Fn(&str) -> String) -> Option<T> {
         let raw = self.raw(name)?;
         let parsed = raw.parse().ok();
         if parsed.is_none() {
-            self.mistake(name, format!("got {raw:?}; it takes {takes}"));
+            self.mistake(name, wrong(&raw));
         }
         parsed
     }
@@ -95,21 +131,29 @@ impl Env {
     /// A value that must be there; a missing one is noted and `fallback`
     /// stands in until [`Env::finish`] refuses the whole.
     pub fn required<T: FromStr>(&mut self, name: &str, takes: &str, fallback: T) -> T {
+        let value = self.present(name, takes, |env| env.optional(name, takes));
+        value.unwrap_or(fallback)
+    }
+
+    /// What `read` gives; when that is nothing, and no mistake, it is one.
+    fn present<T>(
+        &mut self,
+        name: &str,
+        takes: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
         let before = self.mistakes.len();
-        let value = self.optional(name, takes);
+        let value = read(self);
         if value.is_none() && self.mistakes.len() == before {
             self.mistake(name, format!("is not set; it takes {takes}"));
         }
-        value.unwrap_or(fallback)
+        value
     }
 
     /// A secret that must be there.
     pub fn secret(&mut self, name: &str) -> Secret {
-        let value = self.raw(name);
-        if value.is_none() && !self.mistakes.iter().any(|m| m.variable == format!("{name}_FILE")) {
-            self.mistake(name, format!("is not set; it takes a secret, or {name}_FILE its file"));
-        }
-        Secret(value.unwrap_or_default())
+        let takes = format!("a secret, or {name}_FILE its file");
+        Secret(self.present(name, &takes, |env| env.raw(name)).unwrap_or_default())
     }
 
     /// Ends the reading: `value` when there was no mistake, else all of them.
@@ -145,46 +189,47 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where an S3 store is and how to sign for it.
-#[derive(Debug, Clone)]
-pub struct S3 {
-    /// Base address, such as `http://127.0.0.1:9000`.
-    pub endpoint: Url,
-    /// Region used in signatures.
-    pub region: String,
-    /// Public half of the key.
-    pub access_key_id: String,
-    /// Secret half of the key.
-    pub secret_access_key: Secret,
+/// Which comments wait for the admin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Moderation {
+    /// None.
+    None,
+    /// Those that look like spam.
+    #[default]
+    Suspicious,
+    /// Those, and the first one of each author.
+    First,
+    /// All.
+    All,
 }
 
-/// The box's own store and its three buckets.
-#[derive(Debug, Clone)]
-pub struct LocalStore {
-    /// The store.
-    pub s3: S3,
-    /// Image variants, served to everyone under `/media/`.
-    pub public: String,
-    /// Originals and exports.
-    pub private: String,
-    /// The Litestream replica.
-    pub backup: String,
+impl Moderation {
+    /// The word used in the environment.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Suspicious => "suspicious",
+            Self::First => "first",
+            Self::All => "all",
+        }
+    }
 }
 
-/// The off-site store and the bucket of each tier.
-#[derive(Debug, Clone)]
-pub struct OffsiteStore {
-    /// The store.
-    pub s3: S3,
-    /// Bucket of the daily tier.
-    pub daily: String,
-    /// Bucket of the one-week tier.
-    pub weekly: String,
-    /// Bucket of the two-week tier.
-    pub biweekly: String,
+impl FromStr for Moderation {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let all = [Self::None, Self::Suspicious, Self::First, Self::All];
+        all.into_iter().find(|word| word.as_str() == text).ok_or(())
+    }
 }
 
-const BUCKET: &str = "a bucket name of 3 to 63 characters";
+/// `COMMENTS_MODERATION`.
+pub fn moderation(env: &mut Env) -> Moderation {
+    let takes = "none, suspicious, first or all";
+    env.with_default("COMMENTS_MODERATION", takes, Moderation::default())
+}
 
 /// `SITE_DATA_DIR`: the directory of `data.db` and `ttl.db`.
 pub fn data_dir(env: &mut Env) -> PathBuf {
@@ -206,63 +251,35 @@ pub fn ops_addr(env: &mut Env) -> SocketAddr {
     env.with_default("SITE_OPS_ADDR", "an address, such as 127.0.0.1:9100", any_loopback())
 }
 
-/// `NATS_URL`.
+/// `NATS_URL`; it can hold a password, so a wrong one is not shown.
 pub fn nats_url(env: &mut Env) -> Url {
-    env.required("NATS_URL", "an address, such as nats://127.0.0.1:4222", placeholder_url())
+    let (name, takes) = ("NATS_URL", "an address, such as nats://127.0.0.1:4222");
+    let wrong = |_: &str| format!("got something else; it takes {takes}");
+    env.present(name, takes, |env| env.parsed(name, wrong)).unwrap_or_else(placeholder_url)
 }
 
-/// `S3_…`: the box's own store.
-pub fn local_store(env: &mut Env) -> LocalStore {
-    LocalStore {
-        s3: s3(env, "S3_"),
-        public: bucket(env, "S3_BUCKET_PUBLIC", "public"),
-        private: bucket(env, "S3_BUCKET_PRIVATE", "private"),
-        backup: bucket(env, "S3_BUCKET_BACKUP", "backup"),
-    }
+/// An address without the user and the password in it, for messages and logs.
+#[must_use]
+pub fn without_user(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Both refuse an address that cannot hold them; that one has none.
+    let _has_none = shown.set_username("");
+    let _has_none = shown.set_password(None);
+    shown
 }
 
-/// `OFFSITE_…`, or `None` when no off-site endpoint is configured.
-pub fn offsite_store(env: &mut Env) -> Option<OffsiteStore> {
-    env.raw("OFFSITE_S3_ENDPOINT")?;
-    Some(OffsiteStore {
-        s3: s3(env, "OFFSITE_S3_"),
-        daily: bucket(env, "OFFSITE_BUCKET_DAILY", "daily"),
-        weekly: bucket(env, "OFFSITE_BUCKET_WEEKLY", "1-week"),
-        biweekly: bucket(env, "OFFSITE_BUCKET_BIWEEKLY", "2-week"),
-    })
-}
-
-fn s3(env: &mut Env, prefix: &str) -> S3 {
-    let name = |part: &str| format!("{prefix}{part}");
-    let takes = "an address, such as http://127.0.0.1:9000";
-    S3 {
-        endpoint: env.required(&name("ENDPOINT"), takes, placeholder_url()),
-        region: env.with_default(&name("REGION"), "a region", "us-east-1".to_owned()),
-        access_key_id: env.required(&name("ACCESS_KEY_ID"), "an access key id", String::new()),
-        secret_access_key: env.secret(&name("SECRET_ACCESS_KEY")),
-    }
-}
-
-fn bucket(env: &mut Env, variable: &str, default: &str) -> String {
-    let name = env.with_default(variable, BUCKET, default.to_owned());
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    if !(3..=63).contains(&name.len()) || !name.chars().all(legal) {
-        env.mistake(variable, format!("got {name:?}; it takes {BUCKET} (a-z, 0-9, -, .)"));
-    }
-    name
-}
-
-/// `TRUSTED_PROXIES`: addresses whose `X-Forwarded-For` is believed.
-pub fn trusted_proxies(env: &mut Env) -> Vec<IpAddr> {
+/// `TRUSTED_PROXIES`: addresses and networks whose `X-Forwarded-For` is believed.
+pub fn trusted_proxies(env: &mut Env) -> Vec<IpNet> {
     let Some(raw) = env.raw("TRUSTED_PROXIES") else {
         return Vec::new();
     };
     let mut proxies = Vec::new();
     for part in raw.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        match part.parse() {
-            Ok(address) => proxies.push(address),
+        match part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(network) => proxies.push(network),
             Err(_) => {
-                let problem = format!("got {part:?}; it takes addresses separated by commas");
+                let takes = "addresses and networks separated by commas: 10.0.0.1,172.16.0.0/12";
+                let problem = format!("got {part:?}; it takes {takes}");
                 env.mistake("TRUSTED_PROXIES", problem);
             }
         }
@@ -293,7 +310,7 @@ mod tests {
         data_dir(&mut env);
         trusted_proxies(&mut env);
         let text = env.finish(()).expect_err("three mistakes").to_string();
-        for part in ["NATS_URL: got \"not an address\"", "SITE_DATA_DIR: is not set", "got \"x\""] {
+        for part in ["NATS_URL: got something else", "SITE_DATA_DIR: is not set", "got \"x\""] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
@@ -307,6 +324,40 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!((secret.expose(), format!("{secret:?}").as_str()), ("hush", "***"));
         env.finish(()).expect("no mistake");
+    }
+
+    #[test]
+    fn an_empty_secret_file_is_no_secret() {
+        let path = std::env::temp_dir().join(format!("no-secret-{}", std::process::id()));
+        std::fs::write(&path, "\n").unwrap();
+        let mut env = env(&[("S3_SECRET_ACCESS_KEY_FILE", path.to_str().unwrap())]);
+        env.secret("S3_SECRET_ACCESS_KEY");
+        std::fs::remove_file(&path).unwrap();
+        let text = env.finish(()).expect_err("it is empty").to_string();
+        assert!(text.contains("S3_SECRET_ACCESS_KEY: is not set"), "{text}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_a_mistake_of_a_variable_that_is_read_alone() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = || OsString::from_vec(vec![0xff]);
+        let vars = [("SITE_URL".into(), bytes()), ("OTHER".into(), bytes()), (bytes(), bytes())];
+        let mut env = Env::from_os(vars);
+        site_url(&mut env);
+        let Mistakes(mistakes) = env.finish(()).expect_err("one mistake");
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert_eq!(mistakes[0].variable, "SITE_URL");
+        assert!(mistakes[0].problem.contains("UTF-8"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_password_of_nats_is_never_shown() {
+        let mut wrong = env(&[("NATS_URL", "nats://me:hush@")]);
+        nats_url(&mut wrong);
+        let text = wrong.finish(()).expect_err("it has no host").to_string();
+        assert!(!text.contains("hush"), "{text}");
+        let url = nats_url(&mut env(&[("NATS_URL", "nats://me:hush@a.example:4222")]));
+        assert_eq!(without_user(&url).as_str(), "nats://a.example:4222");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The one envelope of jobs and events, as JSON on the bus.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -8,12 +8,13 @@ use crate::time::Instant;
 
 /// A job or an event with what is known about it.
 ///
-/// `P` is the payload; [`Value`] where the kind is not known yet.
+/// `P` is the payload; [`Value`] where the kind is not known yet. Fields that
+/// have a default are left out of the JSON where they have it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope<P = Value> {
     /// UUIDv7: unique, ordered by time.
     pub id: Uuid,
-    /// What it is: `comments.check`, `comment.approved`.
+    /// What it is: `check`, `comment.approved`.
     pub kind: String,
     /// Version of the payload's shape, from 1.
     pub version: u32,
@@ -21,17 +22,56 @@ pub struct Envelope<P = Value> {
     pub time: Instant,
     /// The id of what led to it; a request's id at the start of the chain.
     pub cause: Uuid,
-    /// From 1; a job that failed is sent again with the next number.
+    /// From 1; a job that failed or was put off is sent again with the next
+    /// number.
     pub attempt: u32,
+    /// How many of the attempts before this one were put off: they do not
+    /// count against the queue's limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub snoozes: u32,
+    /// What it takes of its queue's concurrency.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cost: u32,
+    /// Whether its key is freed when it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// The batch that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Uuid>,
     /// What the kind says.
     pub payload: P,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 impl<P> Envelope<P> {
     /// A first attempt, made now.
     pub fn new(kind: &str, version: u32, cause: Uuid, payload: P) -> Self {
-        let (id, time) = (Uuid::now_v7(), Instant::now());
-        Self { id, kind: kind.to_owned(), version, time, cause, attempt: 1, payload }
+        Self {
+            id: Uuid::now_v7(),
+            kind: kind.to_owned(),
+            version,
+            time: Instant::now(),
+            cause,
+            attempt: 1,
+            snoozes: 0,
+            cost: 1,
+            unique: false,
+            batch: None,
+            payload,
+        }
     }
 
     /// The id that makes a second send of this attempt harmless
@@ -41,10 +81,37 @@ impl<P> Envelope<P> {
         format!("{}.{}", self.id, self.attempt)
     }
 
+    /// Attempts that count against the queue's limit, this one included.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.attempt.saturating_sub(self.snoozes)
+    }
+
+    /// What is known about it, without the payload.
+    #[must_use]
+    pub fn facts(&self) -> Envelope<()> {
+        let Self { id, version, time, cause, attempt, snoozes, cost, unique, batch, .. } = *self;
+        let kind = self.kind.clone();
+        Envelope {
+            id,
+            kind,
+            version,
+            time,
+            cause,
+            attempt,
+            snoozes,
+            cost,
+            unique,
+            batch,
+            payload: (),
+        }
+    }
+
     /// The same with another payload.
     pub fn with_payload<Q>(self, payload: Q) -> Envelope<Q> {
-        let Self { id, kind, version, time, cause, attempt, payload: _ } = self;
-        Envelope { id, kind, version, time, cause, attempt, payload }
+        let Self { id, kind, version, time, cause, attempt, snoozes, cost, unique, batch, .. } =
+            self;
+        Envelope { id, kind, version, time, cause, attempt, snoozes, cost, unique, batch, payload }
     }
 }
 
@@ -53,16 +120,5 @@ impl<P: Serialize> Envelope<P> {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("payloads hold only types that JSON can show")
-    }
-}
-
-impl Envelope<Value> {
-    /// Reads the payload as `P`.
-    ///
-    /// # Errors
-    /// When the payload has another shape.
-    pub fn decode<P: DeserializeOwned>(self) -> Result<Envelope<P>, serde_json::Error> {
-        let payload = serde_json::from_value(self.payload.clone())?;
-        Ok(self.with_payload(payload))
     }
 }

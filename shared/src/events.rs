@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::db::blogroll::Item;
 use crate::db::comments::Comment;
 use crate::db::images::ImageStatus;
 use crate::envelope::Envelope;
@@ -53,6 +54,12 @@ impl Event {
         Self::new(Topic::jobs(&change.queue), &format!("job.{}", change.state), cause, change)
     }
 
+    /// The result of a job, where `deploy/queues.yml` sends it to a topic.
+    #[must_use]
+    pub fn result(topic: Topic, kind: &str, cause: Uuid, result: &serde_json::Value) -> Self {
+        Self::new(topic, &format!("{kind}.result"), cause, result)
+    }
+
     /// Something the admin should know.
     #[must_use]
     pub fn alert(level: AlertLevel, text: &str, cause: Uuid) -> Self {
@@ -64,6 +71,13 @@ impl Event {
     #[must_use]
     pub fn backup(tier: &str, run: impl Serialize, cause: Uuid) -> Self {
         Self::new(Topic::backups(tier), "backup.run", cause, run)
+    }
+
+    /// The newest posts of other sites, all that the page shows.
+    #[must_use]
+    pub fn blogroll(items: &[Item], cause: Uuid) -> Self {
+        let payload = serde_json::json!({"items": items});
+        Self::new(Topic::blogroll(), "blogroll.changed", cause, payload)
     }
 
     /// Readers now, by post and for the site.
@@ -92,7 +106,7 @@ pub struct Readers {
 }
 
 /// What became of a job, for the admin's live view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobChange {
     /// The job's id.
     pub job: Uuid,
@@ -100,12 +114,15 @@ pub struct JobChange {
     pub queue: String,
     /// Its kind.
     pub kind: String,
-    /// `done`, `retrying` or `dead`.
+    /// `running`, `done`, `retrying` or `dead`.
     pub state: String,
     /// The attempt that led there.
     pub attempt: u32,
     /// Why, when it failed.
     pub error: Option<String>,
+    /// How far it is, from 0 to 1, when it runs and tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f32>,
 }
 
 /// How serious an alert is.

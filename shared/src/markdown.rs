@@ -1,5 +1,6 @@
 //! Markdown to HTML that is safe to show.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -16,6 +17,9 @@ use crate::db::images::Image;
 const CODE_PREFIX: &str = "hl-";
 /// Characters of an excerpt at most.
 const EXCERPT: usize = 220;
+/// Marks within marks that a comment keeps; deeper ones are only their text.
+/// No reader follows further, and it bounds what a hostile text costs.
+const COMMENT_DEPTH: usize = 16;
 /// What an `<img>` of a post is before its image is looked up.
 const IMAGE_TAG: &str = "<img src=\"image:";
 
@@ -50,15 +54,31 @@ pub fn render_post(markdown: &str) -> Rendered {
 /// Headings, images and raw HTML stay text.
 #[must_use]
 pub fn render_comment(markdown: &str) -> String {
-    let events =
-        Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH).map(|event| match event {
-            Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-            Event::SoftBreak => Event::HardBreak,
-            other => other,
-        });
+    let events = Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH);
+    let events = shallow(events).map(|event| match event {
+        Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+        Event::SoftBreak => Event::HardBreak,
+        other => other,
+    });
     let mut raw = String::new();
     html::push_html(&mut raw, events);
     COMMENT_RULES.clean(&raw).to_string()
+}
+
+/// Leaves out the marks that lie deeper than [`COMMENT_DEPTH`].
+fn shallow<'a>(events: impl Iterator<Item = Event<'a>>) -> impl Iterator<Item = Event<'a>> {
+    let mut depth = 0_usize;
+    events.filter(move |event| match event {
+        Event::Start(_) => {
+            depth += 1;
+            depth <= COMMENT_DEPTH
+        }
+        Event::End(_) => {
+            depth -= 1;
+            depth < COMMENT_DEPTH
+        }
+        _ => true,
+    })
 }
 
 static POST_RULES: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
@@ -92,6 +112,9 @@ static COMMENT_RULES: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
 fn highlighted<'a>(parser: Parser<'a>) -> Vec<Event<'a>> {
     let mut events = Vec::new();
     let mut block: Option<(String, String)> = None;
+    // Loaded for a text that has code, and let go: together with what it
+    // compiles as it reads, it takes more memory than the rest of the process.
+    let syntaxes = LazyCell::new(SyntaxSet::load_defaults_newlines);
     for event in parser {
         match (event, block.as_mut()) {
             (Event::Start(Tag::CodeBlock(kind)), _) => {
@@ -99,7 +122,7 @@ fn highlighted<'a>(parser: Parser<'a>) -> Vec<Event<'a>> {
             }
             (Event::End(TagEnd::CodeBlock), _) => {
                 let (language, code) = block.take().unwrap_or_default();
-                events.push(Event::Html(CowStr::from(code_html(&language, &code))));
+                events.push(Event::Html(CowStr::from(code_html(&syntaxes, &language, &code))));
             }
             (Event::Text(text), Some((_, code))) => code.push_str(&text),
             (event, _) => events.push(event),
@@ -115,14 +138,12 @@ fn language(kind: &CodeBlockKind<'_>) -> String {
     }
 }
 
-static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
-
-fn code_html(language: &str, code: &str) -> String {
+fn code_html(syntaxes: &SyntaxSet, language: &str, code: &str) -> String {
     let style = ClassStyle::SpacedPrefixed { prefix: CODE_PREFIX };
-    let syntax = SYNTAXES
+    let syntax = syntaxes
         .find_syntax_by_token(language)
-        .unwrap_or_else(|| SYNTAXES.find_syntax_plain_text());
-    let mut generator = ClassedHTMLGenerator::new_with_class_style(syntax, &SYNTAXES, style);
+        .unwrap_or_else(|| syntaxes.find_syntax_plain_text());
+    let mut generator = ClassedHTMLGenerator::new_with_class_style(syntax, syntaxes, style);
     let known = LinesWithEndings::from(code)
         .try_for_each(|line| generator.parse_html_for_line_which_includes_newline(line));
     let body = match known {
@@ -205,8 +226,14 @@ fn image_html<'a>(tag: &str, find: &impl Fn(Uuid) -> Option<&'a Image>) -> Strin
     let alt = attribute(tag, "alt").unwrap_or_default();
     match id.and_then(find) {
         Some(image) if !image.variants.is_empty() => responsive(image, alt),
-        _ => format!("<span class=\"image-missing\">The picture “{alt}” is not ready yet.</span>"),
+        Some(_) => missing(&format!("The picture “{alt}” is not ready yet.")),
+        None if alt.is_empty() => missing("There is no such picture."),
+        None => missing(alt),
     }
+}
+
+fn missing(words: &str) -> String {
+    format!("<span class=\"image-missing\">{words}</span>")
 }
 
 /// The value of an attribute in a tag that the sanitiser wrote: it is quoted
@@ -227,7 +254,7 @@ fn responsive(image: &Image, alt: &str) -> String {
     let widest = image.variants.last().map(|variant| variant.key.as_str()).unwrap_or_default();
     let (width, height) = (image.width.unwrap_or(0), image.height.unwrap_or(0));
     format!(
-        "<img src=\"/media/{widest}\" srcset=\"{sources}\" sizes=\"(max-width: 46rem) 100vw, 46rem\" \
+        "<img src=\"/media/{widest}\" srcset=\"{sources}\" sizes=\"(max-width: 45rem) 100vw, 42rem\" \
          width=\"{width}\" height=\"{height}\" alt=\"{alt}\" loading=\"lazy\" decoding=\"async\" \
          data-image=\"{}\">",
         image.id
@@ -268,6 +295,36 @@ mod tests {
     }
 
     #[test]
+    fn marks_within_marks_end_somewhere_and_their_text_stays() {
+        let html = render_comment(&format!("{} deep", ">".repeat(10_000)));
+        assert!(html.contains("deep") && html.matches("<blockquote>").count() == COMMENT_DEPTH);
+        assert_eq!(html.matches("</blockquote>").count(), COMMENT_DEPTH);
+    }
+
+    #[test]
+    fn a_comment_made_to_be_slow_is_rendered_soon() {
+        let quotes = format!("{} x\n", ">".repeat(98)).repeat(100);
+        let hostile = [
+            ">".repeat(10_000),
+            "- ".repeat(5_000),
+            "*a ".repeat(3_333),
+            "[".repeat(10_000),
+            "![a](".repeat(2_000),
+            "`a``".repeat(2_500),
+            "<a ".repeat(3_333),
+            "*_~~".repeat(2_500),
+            quotes,
+        ];
+        for body in hostile {
+            let began = std::time::Instant::now();
+            let html = render_comment(&body);
+            let took = began.elapsed();
+            assert!(took.as_millis() < 500, "{took:?} for {}…", &body[..20]);
+            assert!(html.len() < 10 * body.len(), "{} bytes for {}…", html.len(), &body[..20]);
+        }
+    }
+
+    #[test]
     fn code_is_highlighted_by_classes_without_style() {
         let html = render_post("```rust\nfn main() {}\n```\n").html;
         assert!(html.contains("hl-storage") && !html.contains("style="), "{html}");
@@ -279,7 +336,8 @@ mod tests {
         let html = render_post(&format!("Text ![a \"b\"](image:{id}) more")).html;
         assert_eq!(image_ids(&html), [id]);
         let filled = fill_images(&html, |_| None);
-        assert!(filled.contains("not ready yet") && filled.contains("more"), "{filled}");
+        let alt = "<span class=\"image-missing\">a &quot;b&quot;</span>";
+        assert!(filled.contains(alt) && filled.contains("more"), "{filled}");
     }
 
     #[test]

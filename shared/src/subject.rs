@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::jobs::enqueue::Priority;
+
 /// Stream of work to be done once.
 pub const JOBS: &str = "JOBS";
 /// Stream of what has happened.
@@ -13,14 +15,30 @@ pub const EVENTS: &str = "EVENTS";
 /// Stream of jobs that gave up.
 pub const DEAD: &str = "DEAD";
 
-/// All of [`JOBS`].
-pub const ALL_JOBS: &str = "jobs.>";
+/// All of [`JOBS`]: a subject that no consumer would take is not stored, and
+/// its sender is told.
+pub const ALL_JOBS: [&str; 6] = [
+    "jobs.*.*",
+    "jobs.*.*.high",
+    "jobs.*.*.low",
+    "jobs.*.*.high.*",
+    "jobs.*.*.normal.*",
+    "jobs.*.*.low.*",
+];
 /// All of [`EVENTS`].
 pub const ALL_EVENTS: &str = "events.>";
 /// All of [`DEAD`].
 pub const ALL_DEAD: &str = "dead.>";
 /// Where stored events are republished for live subscribers.
 pub const ALL_LIVE: &str = "live.>";
+
+/// Advisories of messages of [`JOBS`] that were delivered too often.
+pub const GIVEN_UP: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.*";
+/// Advisories of messages of [`JOBS`] that a program has ended.
+pub const TERMINATED: &str = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.JOBS.*";
+
+/// What workers are told at once; not stored.
+pub const CONTROL: &str = "control.workers";
 
 const EVENT_PREFIX: &str = "events.";
 const LIVE_PREFIX: &str = "live.";
@@ -31,16 +49,81 @@ pub fn job(queue: &str, kind: &str) -> String {
     format!("jobs.{queue}.{kind}")
 }
 
+/// Where a job of a priority goes: `jobs.<queue>.<kind>`, and with
+/// `.<priority>` where that is not the usual one.
+#[must_use]
+pub fn job_at(queue: &str, kind: &str, priority: Priority) -> String {
+    match priority {
+        Priority::Normal => job(queue, kind),
+        other => format!("jobs.{queue}.{kind}.{}", other.as_str()),
+    }
+}
+
+/// Where `count` jobs that share a message go:
+/// `jobs.<queue>.<kind>.<priority>.<count>`. So the stream's list of subjects
+/// tells how many jobs it holds.
+#[must_use]
+pub fn pack(address: &JobAddress<'_>, count: usize) -> String {
+    let JobAddress { queue, kind, priority, .. } = address;
+    format!("jobs.{queue}.{kind}.{}.{count}", priority.as_str())
+}
+
+/// What takes the jobs of a queue and a priority, alone or packed; no two of
+/// them overlap.
+#[must_use]
+pub fn filters(queue: &str, priority: Priority) -> Vec<String> {
+    let word = priority.as_str();
+    match priority {
+        Priority::Normal => vec![job(queue, "*"), format!("jobs.{queue}.*.{word}.*")],
+        _ => vec![format!("jobs.{queue}.*.{word}"), format!("jobs.{queue}.*.{word}.*")],
+    }
+}
+
+/// The durable consumer of a queue and a priority: `<queue>`, or
+/// `<queue>-<priority>` where that is not the usual one.
+#[must_use]
+pub fn consumer(queue: &str, priority: Priority) -> String {
+    match priority {
+        Priority::Normal => queue.to_owned(),
+        other => format!("{queue}-{}", other.as_str()),
+    }
+}
+
+/// What the subject of a message of [`JOBS`] says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobAddress<'a> {
+    /// The queue.
+    pub queue: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// Which goes first.
+    pub priority: Priority,
+    /// How many jobs share the message; none when it is one job, unpacked.
+    pub packed: Option<u64>,
+}
+
+impl<'a> JobAddress<'a> {
+    /// Reads a `jobs.` subject; `None` when it is none that a queue takes.
+    #[must_use]
+    pub fn parse(subject: &'a str) -> Option<Self> {
+        let words: Vec<&str> = subject.split('.').collect();
+        let priority = |word: &str| Priority::ALL.into_iter().find(|it| it.as_str() == word);
+        let (queue, kind, priority, packed) = match words[..] {
+            ["jobs", queue, kind] => (queue, kind, Priority::Normal, None),
+            ["jobs", queue, kind, word] => (queue, kind, priority(word)?, None),
+            ["jobs", queue, kind, word, count] => {
+                (queue, kind, priority(word)?, Some(count.parse().ok()?))
+            }
+            _ => return None,
+        };
+        Some(Self { queue, kind, priority, packed })
+    }
+}
+
 /// `dead.<queue>.<kind>`.
 #[must_use]
 pub fn dead(queue: &str, kind: &str) -> String {
     format!("dead.{queue}.{kind}")
-}
-
-/// The queue and the kind of a `jobs.` subject.
-#[must_use]
-pub fn parse_job(subject: &str) -> Option<(&str, &str)> {
-    subject.strip_prefix("jobs.")?.split_once('.')
 }
 
 /// The longest topic that is taken, in bytes.
@@ -90,6 +173,12 @@ impl Topic {
     #[must_use]
     pub fn readers() -> Self {
         Self("metrics.live".to_owned())
+    }
+
+    /// `blogroll`: the newest posts of other sites.
+    #[must_use]
+    pub fn blogroll() -> Self {
+        Self("blogroll".to_owned())
     }
 
     /// `alerts.<level>`.
@@ -196,9 +285,21 @@ mod tests {
         assert_eq!(Topic::from_event_subject(&topic.subject()), Some(topic));
     }
 
+    #[track_caller]
+    fn check(subject: &str, expect: Option<(&str, &str, Priority, Option<u64>)>) {
+        let read = JobAddress::parse(subject);
+        assert_eq!(read.map(|it| (it.queue, it.kind, it.priority, it.packed)), expect);
+    }
+
     #[test]
-    fn a_job_subject_gives_back_queue_and_kind() {
-        assert_eq!(parse_job(&job("images", "variants.done")), Some(("images", "variants.done")));
-        assert_eq!(parse_job("events.x"), None);
+    fn a_job_subject_gives_back_what_was_put_in() {
+        for priority in Priority::ALL {
+            check(&job_at("mail", "code", priority), Some(("mail", "code", priority, None)));
+            let address = JobAddress { queue: "mail", kind: "code", priority, packed: None };
+            check(&pack(&address, 12), Some(("mail", "code", priority, Some(12))));
+        }
+        for none in ["events.x", "jobs.mail", "jobs.mail.code.soon", "jobs.mail.code.high.many"] {
+            check(none, None);
+        }
     }
 }

@@ -85,7 +85,12 @@ impl Serialize for Instant {
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(D::Error::custom)
+        let wrong = |_| {
+            D::Error::custom(format!(
+                "it takes a moment, such as 2026-11-21T08:00:00Z; got {text:?}"
+            ))
+        };
+        Self::parse(&text).map_err(wrong)
     }
 }
 

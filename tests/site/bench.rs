@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 use stack::place;
 
+use crate::Misuse;
 use crate::cli::BenchArgs;
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -22,18 +23,15 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, Box<dyn Error>> {
         Some(name) => parts.iter().filter(|part| *part == name).collect(),
     };
     if chosen.is_empty() {
-        return Err(format!(
-            "there is no such part; bench/ has: {}",
-            if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
-        )
-        .into());
+        let there = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+        return Err(Misuse(format!("there is no such part; bench/ has: {there}")).into());
     }
     let mut failed = Vec::new();
     for part in chosen {
         let status = Command::new(dir.join(part))
             .args(&args.arguments)
             .current_dir(place::root())
-            .env("SITE_BIN", std::env::current_exe()?)
+            .env("SITE_BIN", place::program()?)
             .status()?;
         if !status.success() {
             failed.push(part.as_str());

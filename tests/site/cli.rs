@@ -24,7 +24,8 @@ pub enum Command {
     /// Start the whole site: servers, web, worker and cron
     Up(UpArgs),
     /// Stop the site in the right order and leave no process behind
-    #[command(after_help = "Example: ./site down --dir .two")]
+    #[command(after_help = "Example: ./site down --dir .two
+Ends with 0 also when nothing ran: then there is nothing to stop.")]
     Down(DirArgs),
     /// Show the processes: pid, uptime, restarts, memory, readiness
     Status(StatusArgs),
@@ -37,7 +38,7 @@ pub enum Command {
     Exec(ExecArgs),
     /// Run all tests that CI runs, or one part of them
     Test(PartArgs),
-    /// Run the side-by-side benchmarks, or one part of them
+    /// Measure the running site: list the parts, or run one of them
     Bench(BenchArgs),
 }
 
@@ -92,7 +93,9 @@ pub struct UpArgs {
 
 /// `./site status`
 #[derive(Args)]
-#[command(after_help = "Example: ./site status --json | jq '.processes[] | select(.ready | not)'")]
+#[command(after_help = "Example: ./site status --json | jq '.processes[] | select(.ready | not)'
+Ends with 0 when every process is ready, with 1 when one is not, when none runs, or when
+they run without their supervisor.")]
 pub struct StatusArgs {
     /// Which stack.
     #[command(flatten)]
@@ -108,19 +111,23 @@ pub struct StatusArgs {
   ./site logs             the last lines of all
   ./site logs worker -f   of one, as they come")]
 pub struct LogsArgs {
-    /// web, worker, cron (prints to the log of litestream), litestream, nats, minio,
-    /// offsite, prepare, or site for the supervisor of `up --detach`
+    /// web, worker, cron, litestream, nats, minio, offsite, prepare, or site for the
+    /// supervisor of `up --detach`
     #[arg(value_parser = ["web", "worker", "cron", "litestream", "nats", "minio", "offsite", "prepare", "site"])]
     pub name: Option<String>,
     /// Go on with new lines as they come
     #[arg(short, long)]
     pub follow: bool,
     /// How many lines of each to begin with
-    #[arg(short = 'n', long, default_value_t = 50)]
+    #[arg(short = 'n', long, default_value_t = 50, allow_hyphen_values = true, value_parser = lines)]
     pub lines: usize,
     /// Which stack.
     #[command(flatten)]
     pub dir: DirArgs,
+}
+
+fn lines(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it takes how many lines, such as 100; 0 or more".to_owned())
 }
 
 /// `./site exec`
@@ -135,8 +142,8 @@ pub struct ExecArgs {
     /// Which stack.
     #[command(flatten)]
     pub dir: DirArgs,
-    /// Arguments of the binary
-    #[arg(last = true)]
+    /// Arguments of the binary; `--` before them is needed when the first begins with `-`
+    #[arg(trailing_var_arg = true)]
     pub arguments: Vec<String>,
 }
 
@@ -167,4 +174,40 @@ pub struct BenchArgs {
     /// Arguments for the part
     #[arg(last = true)]
     pub arguments: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check_exec(words: &[&str], expected: &[&str]) {
+        let cli = Cli::try_parse_from([&["site", "exec"], words].concat()).unwrap();
+        let Command::Exec(args) = cli.command else { panic!("another command") };
+        assert_eq!(args.arguments, expected);
+        assert_eq!(args.dir.dir.as_deref(), Some(Path::new("d")));
+    }
+
+    #[test]
+    fn arguments_of_a_binary_need_no_dashes_before_them() {
+        let expected = ["admin", "token", "--name", "x"];
+        check_exec(&["web", "--dir", "d", "--", "admin", "token", "--name", "x"], &expected);
+        check_exec(&["web", "--dir", "d", "admin", "token", "--name", "x"], &expected);
+        check_exec(&["--dir", "d", "web", "--", "--version"], &["--version"]);
+    }
+
+    #[test]
+    fn a_wrong_count_of_lines_is_refused_with_what_it_takes() {
+        for count in ["-1", "x"] {
+            let error = Cli::try_parse_from(["site", "logs", "-n", count]).err().unwrap();
+            assert!(error.to_string().contains("0 or more"), "{error}");
+        }
+    }
 }

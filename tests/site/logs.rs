@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use stack::logs::{Follower, NAMES};
+use stack::logs::{Follower, NAMES, writer};
 
 use crate::cli::LogsArgs;
 
@@ -15,34 +15,41 @@ pub fn run(args: &LogsArgs) -> Result<ExitCode, Box<dyn Error>> {
     if !layout.dir().join("logs").is_dir() {
         return Err(format!("no site has run from {}", layout.dir().display()).into());
     }
-    let names: Vec<&str> = match args.name.as_deref() {
-        Some("cron") => vec!["litestream"],
-        Some(name) => vec![name],
-        None => NAMES.to_vec(),
-    };
+    let wanted = args.name.as_deref();
     let mut followers = Vec::new();
-    for name in &names {
-        followers.push((*name, Follower::last(layout.log(name), args.lines)?));
+    for name in files(wanted) {
+        let is_shown = |line: &str| wanted.is_none_or(|wanted| writer(name, line) == wanted);
+        followers.push((name, Follower::last(layout.log(name), args.lines, is_shown)?));
     }
     loop {
-        if show(&mut followers).is_err() || !args.follow {
+        if show(&mut followers, wanted).is_err() || !args.follow {
             return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// Shows new lines; with several logs each line begins with the name of its own.
-fn show(followers: &mut [(&str, Follower)]) -> io::Result<()> {
-    let several = followers.len() > 1;
+/// The logs that hold what is wanted: cron prints to that of Litestream.
+fn files(wanted: Option<&str>) -> Vec<&str> {
+    match wanted {
+        Some("cron") => vec!["litestream"],
+        Some(name) => vec![name],
+        None => NAMES.to_vec(),
+    }
+}
+
+/// Shows new lines; those of several processes begin with the name of each.
+fn show(followers: &mut [(&str, Follower)], wanted: Option<&str>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let colour = out.is_terminal();
-    for (name, follower) in followers {
+    for (file, follower) in followers {
         for line in follower.lines()? {
-            match (several, colour) {
-                (false, _) => writeln!(out, "{line}")?,
-                (true, false) => writeln!(out, "{name:<10} | {line}")?,
-                (true, true) => writeln!(out, "\x1b[36m{name:<10}\x1b[0m | {line}")?,
+            let name = writer(file, &line);
+            match (wanted, colour) {
+                (Some(wanted), _) if wanted != name => {}
+                (Some(_), _) => writeln!(out, "{line}")?,
+                (None, false) => writeln!(out, "{name:<10} | {line}")?,
+                (None, true) => writeln!(out, "\x1b[36m{name:<10}\x1b[0m | {line}")?,
             }
         }
     }

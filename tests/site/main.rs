@@ -22,10 +22,15 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("site: {}", with_causes(&*error));
-            ExitCode::FAILURE
+            ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
         }
     }
 }
+
+/// The command was used wrongly, which it says of itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {

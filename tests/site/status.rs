@@ -12,12 +12,13 @@ use stack::progress::spoken;
 use stack::records::{self, ProcessState, ReadyAt, SiteJson, State};
 
 use crate::cli::StatusArgs;
-use crate::up;
+use crate::up::{self, Running};
 
 #[derive(Serialize)]
 struct Status {
     url: String,
-    supervisor: u32,
+    /// None when it was killed.
+    supervisor: Option<u32>,
     processes: Vec<Row>,
 }
 
@@ -25,7 +26,7 @@ struct Status {
 struct Row {
     name: &'static str,
     pid: Option<u32>,
-    uptime_seconds: Option<f64>,
+    uptime_seconds: Option<u64>,
     restarts: u32,
     resident_bytes: Option<u64>,
     ready: bool,
@@ -33,20 +34,36 @@ struct Row {
     last_end: Option<String>,
 }
 
-/// Ends with 0 when every process is ready, else with 1.
+/// Ends with 0 when every process is ready and supervised, else with 1.
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Box<dyn Error>> {
     let layout = args.dir.layout()?;
-    let site = up::running(&layout)?;
+    let Running { mut site, is_supervised } = up::running(&layout)?;
     let state: State = records::read(&layout.state_json()).unwrap_or_default();
+    if !is_supervised {
+        // Nobody has kept the record since.
+        site.pids.retain(procfs::is_alive);
+    }
     let processes = rows(&site, &state);
-    let all_ready = processes.iter().all(|row| row.ready);
-    let status = Status { url: site.url, supervisor: state.supervisor, processes };
+    let is_well = is_supervised && processes.iter().all(|row| row.ready);
+    let supervisor = is_supervised.then_some(state.supervisor);
+    let status = Status { url: site.url, supervisor, processes };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
         print!("{}", table(&status));
     }
-    Ok(if all_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !is_supervised {
+        eprintln!("{}", advice(&args.dir.hint()));
+    }
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn advice(dir: &str) -> String {
+    format!(
+        "site: these processes run without their supervisor, which was killed: one that ends \
+         is not started again. ./site up{dir} takes over (it starts them anew), ./site down{dir} \
+         stops them."
+    )
 }
 
 /// Asks all processes at once: one that hangs must not hold up the others.
@@ -67,7 +84,7 @@ fn row(name: &'static str, pid: Option<u32>, state: &State) -> Row {
     Row {
         name,
         pid,
-        uptime_seconds: pid.and_then(procfs::uptime),
+        uptime_seconds: pid.and_then(procfs::uptime).map(|seconds| seconds as u64),
         restarts,
         resident_bytes: pid.and_then(procfs::resident),
         ready: readiness.is_ok(),
@@ -93,11 +110,12 @@ fn ready_at<'a>(name: &str, state: &'a State) -> Option<&'a ReadyAt> {
 }
 
 fn table(status: &Status) -> String {
-    let mut text = format!("{} (supervisor {})\n", status.url, status.supervisor);
+    let supervisor = status.supervisor.map_or("killed".to_owned(), |pid| pid.to_string());
+    let mut text = format!("{} (supervisor {supervisor})\n", status.url);
     text.push_str("process       pid       up for        restarts  memory    ready\n");
     for row in &status.processes {
         let pid = row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        let uptime = row.uptime_seconds.map(|seconds| spoken(Duration::from_secs_f64(seconds)));
+        let uptime = row.uptime_seconds.map(|seconds| spoken(Duration::from_secs(seconds)));
         let memory = row.resident_bytes.map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6));
         let ready = row.why_not_ready.as_deref().unwrap_or("yes");
         text.push_str(&format!(

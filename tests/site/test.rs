@@ -12,8 +12,18 @@ use stack::progress::spoken;
 use crate::cli::PartArgs;
 
 /// The parts in their order: what fails fastest comes first.
-pub const NAMES: [&str; 9] =
-    ["format", "lint", "unit", "integration", "e2e", "ledger", "ui", "browser", "compose"];
+pub const NAMES: [&str; 10] = [
+    "format",
+    "lint",
+    "unit",
+    "integration",
+    "e2e",
+    "ledger",
+    "examples",
+    "ui",
+    "browser",
+    "compose",
+];
 
 struct Outcome {
     name: String,
@@ -53,6 +63,7 @@ fn part(name: &str, arguments: &[String]) -> Result<(), String> {
             arguments,
         ),
         "integration" | "e2e" | "ledger" => scenarios(name, arguments),
+        "examples" => examples(arguments),
         "ui" => ui(),
         "browser" => browser(arguments),
         "compose" => program(&tests().join("compose/run.py"), arguments),
@@ -76,32 +87,68 @@ fn scenarios(module: &str, arguments: &[String]) -> Result<(), String> {
     cargo(&command, arguments)
 }
 
+/// The programs of `examples/`, in other languages, on a site of their own.
+fn examples(arguments: &[String]) -> Result<(), String> {
+    node_modules(&place::root().join("examples/node"))?;
+    let python = python()?.display().to_string();
+    cargo(&stack::build::BUILD, &[])?;
+    let site = place::program().map_err(|error| error.to_string())?.display().to_string();
+    run_in(&tests(), &python, &["examples/run.py", &site], arguments)
+}
+
 fn ui() -> Result<(), String> {
-    node_modules()?;
     let dir = tests().join("browser");
+    node_modules(&dir)?;
     run_in(&dir, "npx", &["--no-install", "tsc", "--checkJs", "--noEmit", "-p", "."], &[])?;
     println!("ui: tsc found no errors");
     Ok(())
 }
 
 fn browser(arguments: &[String]) -> Result<(), String> {
-    node_modules()?;
+    node_modules(&tests().join("browser"))?;
     chromium()?;
     cargo(&stack::build::BUILD, &[])?;
     let words = ["--test", "--test-reporter=spec"];
     run_in(&tests().join("browser"), "node", &words, arguments)
 }
 
-/// Installs the packages of the browser tests where their lock file is newer than they are.
-fn node_modules() -> Result<(), String> {
-    let dir = tests().join("browser");
-    let changed = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let wanted = changed(dir.join("package-lock.json"));
-    let wanted = wanted.ok_or("tests/browser/package-lock.json is not there")?;
-    if changed(dir.join("node_modules/.package-lock.json")).is_some_and(|had| had >= wanted) {
+/// Installs the packages of `dir` where their lock file is newer than they are.
+fn node_modules(dir: &Path) -> Result<(), String> {
+    let lock = dir.join("package-lock.json");
+    if is_newer(&dir.join("node_modules/.package-lock.json"), &[lock])? {
         return Ok(());
     }
-    run_in(&dir, "npm", &["ci", "--no-audit", "--no-fund"], &[])
+    run_in(dir, "npm", &["ci", "--no-audit", "--no-fund"], &[])
+}
+
+/// A Python of our own, with the packages of the examples and of their test.
+fn python() -> Result<PathBuf, String> {
+    let venv = place::cache_dir().join("examples-python");
+    let (python, installed) = (venv.join("bin/python"), venv.join("installed"));
+    let folders = [place::root().join("examples/python"), tests().join("examples")];
+    let wanted = folders.map(|folder| folder.join("requirements.txt"));
+    if is_newer(&installed, &wanted)? {
+        return Ok(python);
+    }
+    let [venv, program, first, second] =
+        [&venv, &python, &wanted[0], &wanted[1]].map(|path| path.display().to_string());
+    run_in(&tests(), "python3", &["-m", "venv", &venv], &[])?;
+    let install = ["-m", "pip", "install", "--quiet", "-r", &first, "-r", &second];
+    run_in(&tests(), &program, &install, &[])?;
+    fs::write(&installed, "").map_err(|error| format!("{}: {error}", installed.display()))?;
+    Ok(python)
+}
+
+/// Whether `had` is there and as new as each of `wanted`.
+fn is_newer(had: &Path, wanted: &[PathBuf]) -> Result<bool, String> {
+    let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
+    let Ok(had) = changed(had) else { return Ok(false) };
+    for path in wanted {
+        if changed(path).map_err(|error| format!("{}: {error}", path.display()))? > had {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Debian's Chromium; installed where it is missing and we may.

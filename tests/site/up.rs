@@ -1,20 +1,23 @@
 //! `./site up`
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use stack::build;
+use stack::configuration;
 use stack::install::{self, Servers};
+use stack::leftovers;
 use stack::logs::Follower;
-use stack::place::Layout;
+use stack::place::{self, Layout};
 use stack::progress::Progress;
 use stack::records::{self, SiteJson, State};
 use stack::run::{self, Options, RunError};
 
+use crate::Misuse;
 use crate::cli::UpArgs;
 
 pub fn run(args: &UpArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -24,10 +27,20 @@ pub fn run(args: &UpArgs) -> Result<ExitCode, Box<dyn Error>> {
         rustix::process::setsid()?;
         return supervise(layout, install::all(&Progress::quiet())?, args.port, |_| {});
     }
+    if layout.dir().exists() && !layout.dir().is_dir() {
+        return Err(Misuse(format!("{} is no directory", layout.dir().display())).into());
+    }
+    let is_new = !layout.dir().exists();
     run::check(&layout, args.port)?;
     let progress = Progress::new();
     let servers = get_ready(&progress, args.no_build)?;
     progress.settle();
+    if let Some(wrong) = configuration::check(&layout, args.port)? {
+        if is_new {
+            layout.discard();
+        }
+        return Err(Misuse(wrong.to_string()).into());
+    }
     if args.detach {
         let site = detach(args, &layout)?;
         introduce(&site);
@@ -97,7 +110,7 @@ fn detach(args: &UpArgs, layout: &Layout) -> Result<SiteJson, Box<dyn Error>> {
 }
 
 fn spawn(args: &UpArgs, layout: &Layout, log: File) -> io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(place::program()?);
     command.arg("up").arg("--supervise").arg("--dir").arg(layout.dir());
     command.arg("--port").arg(args.port.to_string());
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
@@ -110,15 +123,31 @@ fn relay(follower: &mut Follower) -> io::Result<()> {
     Ok(())
 }
 
-/// The record of a running site.
+/// A site whose processes are there.
+pub struct Running {
+    /// Its record.
+    pub site: SiteJson,
+    /// Whether a supervisor keeps it running; without one it was killed.
+    pub is_supervised: bool,
+}
+
+/// The site that runs from this directory, with its supervisor or without.
 ///
 /// # Errors
-/// When no site runs from this directory.
-pub fn running(layout: &Layout) -> Result<SiteJson, String> {
-    let site = records::read(&layout.site_json()).filter(|_| run::is_running(layout));
+/// When there is none.
+pub fn running(layout: &Layout) -> Result<Running, String> {
+    let is_supervised = run::is_running(layout);
+    let is_there = is_supervised || !leftovers::find(layout).is_empty();
+    if let Some(site) = records::read(&layout.site_json()).filter(|_| is_there) {
+        return Ok(Running { site, is_supervised });
+    }
     let dir = layout.dir().display();
-    site.ok_or_else(|| match fs::exists(layout.lock()) {
-        Ok(true) if run::is_running(layout) => format!("the site of {dir} is not ready yet"),
-        _ => format!("no site runs from {dir}; start it with ./site up --dir {dir}"),
+    Err(match (is_supervised, is_there) {
+        (true, _) => format!("the site of {dir} is not ready yet"),
+        (false, true) => format!(
+            "parts of the site of {dir} run, and the ./site up that began them was killed; \
+             ./site up --dir {dir} takes over, ./site down --dir {dir} stops them"
+        ),
+        (false, false) => format!("no site runs from {dir}; start it with ./site up --dir {dir}"),
     })
 }

@@ -43,12 +43,14 @@ pub struct Addresses {
 /// The variables that the caller may set otherwise, with what the stack gives.
 fn defaults(layout: &Layout, addresses: &Addresses) -> Vec<(&'static str, String)> {
     let queues = place::root().join("deploy/queues.yml");
+    let sources = place::root().join("deploy/sources.yml");
     vec![
         ("SITE_URL", format!("http://{}", addresses.web)),
         ("SITE_ADMIN_EMAIL", "admin@example.com".to_owned()),
         ("SMTP_URL", format!("file://{}", layout.mail().display())),
         ("MAIL_FROM", "Hearth <hearth@example.com>".to_owned()),
         ("QUEUES_FILE", queues.display().to_string()),
+        ("SOURCES_FILE", sources.display().to_string()),
         ("TRUSTED_PROXIES", "127.0.0.1".to_owned()),
         ("S3_BUCKET_PUBLIC", "public".to_owned()),
         ("S3_BUCKET_PRIVATE", "private".to_owned()),

@@ -8,9 +8,11 @@ use rustix::process::Signal;
 use crate::environment::{PROCESS_MARK, STACK_MARK};
 use crate::place::Layout;
 use crate::plan::STOP_ORDER;
-use crate::procfs;
+use crate::procfs::{self, Stat};
 
 const GRACE: Duration = Duration::from_secs(60);
+/// How long the end of a process may wait for its parent to take note of it.
+const ZOMBIE: Duration = Duration::from_secs(2);
 
 /// A process that carries the mark of a stack in its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +67,42 @@ fn stop_named(layout: &Layout, wanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// Waits until none of these processes is listed any more. Only a zombie whose parent does
+/// not ask for it is not waited for longer than a moment: it is gone but for its number.
+pub fn wait_gone(processes: &[(u32, Option<Stat>)]) {
+    let began = Instant::now();
+    let is_listed = |(pid, then): &(u32, Option<Stat>)| {
+        let now =
+            procfs::stat(*pid).filter(|now| then.is_some_and(|then| then.started == now.started));
+        now.is_some_and(|now| now.state != 'Z' || began.elapsed() < ZOMBIE)
+    };
+    while processes.iter().any(is_listed) && began.elapsed() < GRACE {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Those whose parent is not among them: a parent stops its own children.
 fn roots(pids: &[u32]) -> Vec<u32> {
     let parent = |pid: u32| procfs::stat(pid).map(|stat| stat.parent);
     let is_root = |pid: &u32| parent(*pid).is_none_or(|parent| !pids.contains(&parent));
     pids.iter().copied().filter(is_root).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_is_waited_for_and_a_zombie_only_a_moment() {
+        let mut child = Command::new("sleep").arg("0.2").spawn().unwrap();
+        let known = [(child.id(), procfs::stat(child.id()))];
+        let began = Instant::now();
+        wait_gone(&known);
+        assert!(!procfs::is_alive(child.id()) && began.elapsed() < GRACE);
+        child.wait().unwrap();
+        wait_gone(&known);
+        assert!(began.elapsed() < GRACE);
+    }
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod backoff;
 pub mod build;
+pub mod configuration;
 pub mod environment;
 pub mod handle;
 pub mod http;

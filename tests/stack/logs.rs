@@ -30,6 +30,17 @@ pub fn rotate(layout: &Layout) {
     }
 }
 
+/// Which process printed a line of the log `name`: cron runs under Litestream and prints to
+/// the same log. Litestream's lines are JSON objects with `msg`; those of cron, as text or
+/// as JSON with `target`, are not.
+pub fn writer<'a>(name: &'a str, line: &str) -> &'a str {
+    let of_litestream = || {
+        let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        line.is_some_and(|line| line.get("msg").is_some() && line.get("target").is_none())
+    };
+    if name == "litestream" && !of_litestream() { "cron" } else { name }
+}
+
 /// Reads a log line by line as it grows.
 #[derive(Debug)]
 pub struct Follower {
@@ -44,19 +55,24 @@ impl Follower {
         Self { path, position, partial: String::new() }
     }
 
-    /// Follows a file from the beginning of its last `count` lines.
+    /// Follows a file from the beginning of the last `count` of its lines that are `wanted`.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
-    pub fn last(path: PathBuf, count: usize) -> io::Result<Self> {
+    pub fn last(path: PathBuf, count: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read?,
         };
-        let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-        let start = breaks.map(|(at, _)| at + 1).nth(count.saturating_sub(1)).unwrap_or(0);
-        Ok(Self::new(path, if count == 0 { bytes.len() } else { start } as u64))
+        let (mut start, mut left) = (bytes.len(), count);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n').rev() {
+            if left == 0 {
+                break;
+            }
+            start -= line.len();
+            left -= usize::from(wanted(String::from_utf8_lossy(line).trim_end()));
+        }
+        Ok(Self::new(path, start as u64))
     }
 
     /// The lines that have come since the last call. A file that began anew is read from
@@ -91,11 +107,36 @@ mod tests {
         std::env::temp_dir().join(format!("{name}-{}.log", std::process::id()))
     }
 
+    fn all(_: &str) -> bool {
+        true
+    }
+
+    #[test]
+    fn the_lines_of_cron_are_told_from_those_of_litestream() {
+        for (line, expected) in [
+            (r#"{"time":"…","level":"INFO","msg":"litestream"}"#, "litestream"),
+            ("2026-11-21T10:00:03Z  INFO cron::commands: cron runs", "cron"),
+            (r#"{"timestamp":"…","message":"cron runs","target":"cron::commands"}"#, "cron"),
+        ] {
+            assert_eq!(writer("litestream", line), expected, "{line}");
+        }
+        assert_eq!(writer("web", "text"), "web");
+    }
+
+    #[test]
+    fn only_the_lines_that_are_wanted_count() {
+        let path = file("wanted");
+        fs::write(&path, "x1\ny\nx2\ny\ny\nx3\ny\n").unwrap();
+        let mut follower = Follower::last(path.clone(), 2, |line| line.starts_with('x')).unwrap();
+        assert_eq!(follower.lines().unwrap(), ["x2", "y", "y", "x3", "y"]);
+        fs::remove_file(&path).unwrap();
+    }
+
     #[test]
     fn a_follower_sees_whole_lines_and_a_new_beginning() {
         let path = file("follow");
         fs::write(&path, "a\nb\nc\n").unwrap();
-        let mut follower = Follower::last(path.clone(), 2).unwrap();
+        let mut follower = Follower::last(path.clone(), 2, all).unwrap();
         assert_eq!(follower.lines().unwrap(), ["b", "c"]);
         fs::write(&path, "a\nb\nc\nd\nhal").unwrap();
         assert_eq!(follower.lines().unwrap(), ["d"]);
@@ -109,8 +150,8 @@ mod tests {
     fn fewer_lines_than_asked_are_all_shown() {
         let path = file("few");
         fs::write(&path, "a\nb\n").unwrap();
-        assert_eq!(Follower::last(path.clone(), 10).unwrap().lines().unwrap(), ["a", "b"]);
-        assert!(Follower::last(path.clone(), 0).unwrap().lines().unwrap().is_empty());
+        assert_eq!(Follower::last(path.clone(), 10, all).unwrap().lines().unwrap(), ["a", "b"]);
+        assert!(Follower::last(path.clone(), 0, all).unwrap().lines().unwrap().is_empty());
         fs::remove_file(&path).unwrap();
     }
 

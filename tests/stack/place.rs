@@ -22,6 +22,22 @@ pub fn release_dir() -> io::Result<PathBuf> {
     Ok(dir.to_path_buf())
 }
 
+/// The program that is running, to be run again: its file, also when that was built anew
+/// meanwhile. Where there is none now, what the system keeps of it.
+///
+/// # Errors
+/// When the path of the running program cannot be told.
+pub fn program() -> io::Result<PathBuf> {
+    let path = still_there(env::current_exe()?);
+    Ok(if path.is_file() { path } else { PathBuf::from("/proc/self/exe") })
+}
+
+/// Linux marks the path of a program whose file was replaced.
+fn still_there(path: PathBuf) -> PathBuf {
+    let unmarked = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
+    unmarked.map(PathBuf::from).unwrap_or(path)
+}
+
 /// The cache shared by all stacks of this user: `$HEARTH_CACHE`, `$XDG_CACHE_HOME/hearth`
 /// or `~/.cache/hearth`.
 pub fn cache_dir() -> PathBuf {
@@ -34,6 +50,9 @@ fn cache_dir_from(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
         .or_else(|| Some(variable("HOME")?.join(".cache/hearth")))
         .unwrap_or_else(|| env::temp_dir().join("hearth-cache"))
 }
+
+/// The directories of one stack, below its `DIR`.
+const PARTS: [&str; 7] = ["", "data", "nats", "minio", "offsite", "mail", "logs"];
 
 /// The files of one stack, all below its `DIR`.
 #[derive(Debug, Clone)]
@@ -56,13 +75,22 @@ impl Layout {
     /// # Errors
     /// With the path that could not be made or written.
     pub fn create(&self) -> Result<(), (PathBuf, io::Error)> {
-        for part in ["", "data", "nats", "minio", "offsite", "mail", "logs"] {
+        for part in PARTS {
             let path = self.dir.join(part);
             fs::create_dir_all(&path).map_err(|source| (path, source))?;
         }
         let probe = self.dir.join(format!(".writable-{}", std::process::id()));
         fs::write(&probe, b"").map_err(|source| (self.dir.clone(), source))?;
         fs::remove_file(&probe).map_err(|source| (self.dir.clone(), source))
+    }
+
+    /// Removes what [`Layout::create`] and the lock of a stack that did not start have made;
+    /// what holds anything else stays.
+    pub fn discard(&self) {
+        let _absent = fs::remove_file(self.lock());
+        for part in PARTS.iter().rev() {
+            let _used = fs::remove_dir(self.dir.join(part));
+        }
     }
 
     /// `DIR` itself.
@@ -135,6 +163,27 @@ mod tests {
         );
         assert_eq!(with(&[("XDG_CACHE_HOME", "/b"), ("HOME", "/c")]), Path::new("/b/hearth"));
         assert_eq!(with(&[("HOME", "/c")]), Path::new("/c/.cache/hearth"));
+    }
+
+    #[test]
+    fn a_program_that_was_built_anew_is_run_from_its_file() {
+        let path = |text: &str| still_there(PathBuf::from(text));
+        assert_eq!(path("/a/site (deleted)"), Path::new("/a/site"));
+        assert_eq!(path("/a/site"), Path::new("/a/site"));
+        assert!(program().unwrap().is_file());
+    }
+
+    #[test]
+    fn a_discarded_stack_leaves_nothing_but_what_others_put_there() {
+        let dir = env::temp_dir().join(format!("discard-{}", std::process::id()));
+        let layout = Layout::new(&dir).unwrap();
+        layout.create().unwrap();
+        fs::write(layout.data().join("data.db"), "kept").unwrap();
+        layout.discard();
+        assert!(layout.data().join("data.db").exists() && !layout.mail().exists());
+        fs::remove_file(layout.data().join("data.db")).unwrap();
+        layout.discard();
+        assert!(!dir.exists());
     }
 
     #[test]

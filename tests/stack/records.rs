@@ -92,6 +92,22 @@ impl Pids {
         ]
     }
 
+    /// Keeps the pids for which `keep` is true.
+    pub fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        let pids = [
+            &mut self.nats,
+            &mut self.minio,
+            &mut self.offsite,
+            &mut self.litestream,
+            &mut self.cron,
+            &mut self.worker,
+            &mut self.web,
+        ];
+        for pid in pids {
+            *pid = pid.filter(|pid| keep(*pid));
+        }
+    }
+
     /// The pid of the process with this name.
     pub fn get(&self, name: &str) -> Option<u32> {
         self.named().into_iter().find(|(other, _)| *other == name)?.1

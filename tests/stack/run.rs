@@ -1,5 +1,8 @@
 //! One stack from its start to its end.
 
+mod error;
+mod start;
+
 use std::error::Error as _;
 use std::fs::{self, File};
 use std::io;
@@ -8,93 +11,23 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use thiserror::Error;
-
-use crate::admin::{Admin, AdminError};
+use crate::admin::Admin;
 use crate::install::Servers;
 use crate::leftovers;
 use crate::logs;
 use crate::place::Layout;
-use crate::plan::{Plan, SERVERS, STOP_ORDER};
+use crate::plan::{Plan, STOP_ORDER};
 use crate::ports;
-use crate::process::{Spec, describe};
 use crate::procfs;
-use crate::progress::{Progress, Task, spoken};
+use crate::progress::{Progress, spoken};
 use crate::records::{self, Pids, ProcessState, Secrets, SiteJson, State};
 use crate::supervisor::Supervisor;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-/// A process that is not ready after this time has failed to start.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// A restore of the database from the replica is part of this.
-const PREPARED_WITHIN: Duration = Duration::from_secs(900);
+pub use error::RunError;
+
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const LINES: usize = 20;
-
-/// Why a stack did not start, or ended.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The directory belongs to a stack that is running.
-    #[error("a site is already running from {} (pid {pid}, {url}); `./site down --dir {}` stops it", dir.display(), dir.display())]
-    Running {
-        /// `DIR`.
-        dir: PathBuf,
-        /// Of the supervisor; 0 where it has not told it yet.
-        pid: u32,
-        /// Where it answers.
-        url: String,
-    },
-    /// Something else listens on the port of the site.
-    #[error("port {port} is in use by {holder}; choose another with --port (0 takes a free one)")]
-    Port {
-        /// The port.
-        port: u16,
-        /// The name and pid of the process, where it can be told.
-        holder: String,
-    },
-    /// A file of the stack.
-    #[error("{operation} {}", path.display())]
-    File {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The processes could not be planned.
-    #[error("preparing the stack")]
-    Plan(#[source] io::Error),
-    /// A program could not be started.
-    #[error("starting {name} ({})", program.display())]
-    Start {
-        /// The process.
-        name: &'static str,
-        /// Its program.
-        program: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A process ended, or was not ready in time.
-    #[error("{name} {what}; the last lines of {}:\n{lines}", log.display())]
-    Failed {
-        /// The process.
-        name: &'static str,
-        /// What happened to it.
-        what: String,
-        /// Its log.
-        log: PathBuf,
-        /// What it printed last.
-        lines: String,
-    },
-    /// There is no token or link.
-    #[error(transparent)]
-    Admin(#[from] AdminError),
-    /// The user ended the start.
-    #[error("stopped before the site was ready")]
-    Interrupted,
-}
 
 enum Event {
     /// A process may have ended.
@@ -234,93 +167,6 @@ struct Running {
 }
 
 impl Running {
-    fn start(&mut self) -> Result<String, RunError> {
-        save(self.plan.layout.env_json(), &self.plan.variables)?;
-        self.publish()?;
-        let (first, rest): (Vec<Spec>, Vec<Spec>) =
-            self.plan.specs.clone().into_iter().partition(|spec| SERVERS.contains(&spec.name));
-        self.launch(first)?;
-        self.prepare()?;
-        self.launch(rest)?;
-        self.introduce()
-    }
-
-    fn launch(&mut self, specs: Vec<Spec>) -> Result<(), RunError> {
-        let mut waiting = Vec::new();
-        for spec in specs {
-            let task = self.progress.task(spec.name);
-            task.say("starting");
-            self.supervisor.start(spec.clone()).map_err(|source| start_error(&spec, source))?;
-            waiting.push((spec, task));
-        }
-        self.publish()?;
-        let began = Instant::now();
-        while !waiting.is_empty() {
-            waiting.retain(|(spec, task)| !became_ready(spec, task, began));
-            self.watch_start(&waiting, began)?;
-        }
-        Ok(())
-    }
-
-    /// Waits a moment; fails when a process ended or the time is over.
-    fn watch_start(&mut self, waiting: &[(Spec, Task)], began: Instant) -> Result<(), RunError> {
-        if !waiting.is_empty() && self.is_stopped_within(LOOK_AGAIN) {
-            return Err(RunError::Interrupted);
-        }
-        if let Some((name, end)) = self.supervisor.first_end() {
-            return Err(self.failed(name, end));
-        }
-        match waiting.first() {
-            Some((spec, _)) if began.elapsed() > READY_WITHIN => {
-                let why = spec.readiness().err().unwrap_or_default();
-                let seconds = READY_WITHIN.as_secs();
-                Err(self.failed(spec.name, format!("is not ready after {seconds} s ({why})")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn failed(&self, name: &'static str, what: String) -> RunError {
-        let lines = self.supervisor.last_lines(name, LINES);
-        RunError::Failed { name, what, log: self.plan.layout.log(name), lines }
-    }
-
-    fn prepare(&mut self) -> Result<(), RunError> {
-        let spec = self.plan.prepare.clone();
-        let task = self.progress.task(spec.name);
-        task.say("databases, buckets and streams");
-        let began = Instant::now();
-        let mut process = spec.start().map_err(|source| start_error(&spec, source))?;
-        let what = loop {
-            match process.ended() {
-                Some(status) if status.success() => {
-                    task.done(&format!("databases, buckets and streams in {}", since(began)));
-                    return Ok(());
-                }
-                Some(status) => break describe(status),
-                None if began.elapsed() > PREPARED_WITHIN => break "took too long".to_owned(),
-                None => {}
-            }
-            if self.is_stopped_within(LOOK_AGAIN) {
-                process.stop(spec.grace);
-                return Err(RunError::Interrupted);
-            }
-        };
-        task.failed(&what);
-        process.kill();
-        let lines = process.last_lines(LINES);
-        Err(RunError::Failed { name: spec.name, what, log: spec.log, lines })
-    }
-
-    /// Finds the admin's token and a sign-in link.
-    fn introduce(&mut self) -> Result<String, RunError> {
-        let admin = self.admin();
-        let token = admin.token(self.plan.secrets.admin_token.take())?;
-        self.plan.secrets.admin_token = Some(token);
-        save(self.plan.layout.secrets_json(), &self.plan.secrets)?;
-        Ok(admin.link()?)
-    }
-
     fn admin(&self) -> Admin {
         let web = self.plan.specs.iter().find(|spec| spec.name == "web");
         Admin {
@@ -458,18 +304,6 @@ impl Running {
     fn is_stopped_within(&self, pause: Duration) -> bool {
         matches!(self.inbox.recv_timeout(pause), Ok(Event::Stop))
     }
-}
-
-fn became_ready(spec: &Spec, task: &Task, began: Instant) -> bool {
-    let ready = spec.readiness().is_ok();
-    if ready {
-        task.done(&format!("ready in {}", since(began)));
-    }
-    ready
-}
-
-fn start_error(spec: &Spec, source: io::Error) -> RunError {
-    RunError::Start { name: spec.name, program: spec.program.clone(), source }
 }
 
 fn since(began: Instant) -> String {

@@ -1,9 +1,10 @@
-//! `web admin`: what lets the admin in, printed by whoever owns the box.
+//! `web admin`: what lets the admin in, for whoever owns the box.
 
 use std::time::Duration;
 
 use serde_json::json;
-use shared::db::{Data, Ttl, ttl, users};
+use shared::db::users::{self, Token, User};
+use shared::db::{Data, Ttl, ttl};
 use shared::signin;
 use shared::time::Instant;
 
@@ -17,29 +18,54 @@ const LINK_LIFE: Duration = Duration::from_secs(86_400);
 /// Carries out a command; gives what it prints.
 ///
 /// # Errors
-/// When a database cannot be used.
+/// When a database cannot be used, or there is no such token.
 pub async fn run(config: AdminConfig, command: Admin, as_json: bool) -> Result<String, Error> {
     let data = Data::open(&config.data_dir)?;
-    let user = users::ensure_admin(&data, config.admin_email).await?;
+    let user = users::ensure_admin(&data, config.admin_email.clone()).await?;
+    match command {
+        Admin::SigninLink => link(&config, &user, as_json).await,
+        Admin::Token { list: true, .. } => list(&data, &user, as_json).await,
+        Admin::Token { revoke: Some(which), .. } => revoke(&data, &user, which, as_json).await,
+        Admin::Token { name, .. } => token(&data, user, name, as_json).await,
+    }
+}
+
+async fn link(config: &AdminConfig, user: &User, as_json: bool) -> Result<String, Error> {
+    let ttl = Ttl::open(&config.data_dir)?;
     let secret = signin::token();
-    let hash = signin::token_hash(&secret);
-    Ok(match command {
-        Admin::SigninLink => {
-            let ttl = Ttl::open(&config.data_dir)?;
-            ttl::keep_link(&ttl, hash, user.id, LINK_LIFE).await?;
-            let site = config.site_url.as_str().trim_end_matches('/');
-            let url = format!("{site}/signin/link/{secret}");
-            let ends = Instant::now().plus(LINK_LIFE);
-            if as_json { json!({"url": url, "expires_at": ends}).to_string() } else { url }
-        }
-        Admin::Token { name } => {
-            users::add_token(&data, user.id, name.clone(), hash).await?;
-            let user = user.email;
-            if as_json {
-                json!({"token": secret, "name": name, "user": user}).to_string()
-            } else {
-                secret
-            }
-        }
-    })
+    ttl::keep_link(&ttl, signin::token_hash(&secret), user.id, LINK_LIFE).await?;
+    let site = config.site_url.as_str().trim_end_matches('/');
+    let url = format!("{site}/signin/link/{secret}");
+    let ends = Instant::now().plus(LINK_LIFE);
+    Ok(if as_json { json!({"url": url, "expires_at": ends}).to_string() } else { url })
+}
+
+async fn token(data: &Data, user: User, name: String, as_json: bool) -> Result<String, Error> {
+    let secret = signin::token();
+    users::add_token(data, user.id, name.clone(), signin::token_hash(&secret)).await?;
+    let told = json!({"token": secret, "name": name, "user": user.email});
+    Ok(if as_json { told.to_string() } else { secret })
+}
+
+async fn list(data: &Data, user: &User, as_json: bool) -> Result<String, Error> {
+    let tokens = users::tokens(data, user.id).await?;
+    if as_json {
+        return Ok(json!({"items": tokens}).to_string());
+    }
+    let line = |token: &Token| {
+        let made = token.created_at.format("%Y-%m-%d %H:%M UTC");
+        format!("{}  {made}  {}", token.id, token.name)
+    };
+    let lines: Vec<String> = tokens.iter().map(line).collect();
+    Ok(if lines.is_empty() { "There is no token.".to_owned() } else { lines.join("\n") })
+}
+
+async fn revoke(data: &Data, user: &User, which: String, as_json: bool) -> Result<String, Error> {
+    let revoked = users::revoke_tokens(data, user.id, which.clone()).await?;
+    match revoked {
+        0 => Err(Error::NoToken(which)),
+        _ if as_json => Ok(json!({"revoked": revoked}).to_string()),
+        1 => Ok("1 token is revoked.".to_owned()),
+        _ => Ok(format!("{revoked} tokens are revoked.")),
+    }
 }

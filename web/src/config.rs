@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use shared::config::{self, Env, LocalStore, Mistakes};
+use shared::config::{self, Env, LocalStore, Mistakes, Moderation};
 use shared::telemetry::log::Log;
 use url::Url;
 
@@ -29,8 +28,8 @@ pub struct Config {
     pub store: LocalStore,
     /// The file of queues, for the admin's lists.
     pub queues_file: PathBuf,
-    /// Addresses whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Addresses and networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Which comments wait for the admin; the worker applies it, the admin's
     /// settings page shows it.
     pub moderation: Moderation,
@@ -56,7 +55,7 @@ impl Config {
             store: config::local_store(&mut env),
             queues_file: env.with_default("QUEUES_FILE", "a file", queues),
             trusted_proxies: config::trusted_proxies(&mut env),
-            moderation: moderation(&mut env),
+            moderation: config::moderation(&mut env),
         };
         env.finish(config)
     }
@@ -98,46 +97,6 @@ impl AdminConfig {
         };
         env.finish(config)
     }
-}
-
-/// Which comments wait for the admin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moderation {
-    /// None.
-    None,
-    /// Those that the checks find suspicious.
-    Suspicious,
-    /// The first of every author.
-    First,
-    /// All.
-    All,
-}
-
-impl Moderation {
-    /// The word used in the environment.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Suspicious => "suspicious",
-            Self::First => "first",
-            Self::All => "all",
-        }
-    }
-}
-
-impl FromStr for Moderation {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let all = [Self::None, Self::Suspicious, Self::First, Self::All];
-        all.into_iter().find(|word| word.as_str() == text).ok_or(())
-    }
-}
-
-fn moderation(env: &mut Env) -> Moderation {
-    let takes = "none, suspicious, first or all";
-    env.with_default("COMMENTS_MODERATION", takes, Moderation::Suspicious)
 }
 
 fn admin_email(env: &mut Env) -> String {

@@ -5,7 +5,7 @@
 //! (RFC 9457) to programs. What is the site's own fault is logged here, once,
 //! with its causes.
 
-use std::error::Error as StdError;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::db::posts::SaveError;
+use shared::error::chain;
 use shared::{blobs, db};
 
 /// The result of a handler.
@@ -22,7 +23,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     /// The field.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// What is wrong, and what would be right.
     pub detail: String,
 }
@@ -45,9 +46,6 @@ pub enum Error {
     /// There is no such thing.
     #[error("there is no {0} here")]
     NotFound(&'static str),
-    /// It was there, and is used up.
-    #[error("{0}")]
-    Gone(String),
     /// It clashes with what is there.
     #[error("{0}")]
     Conflict(String),
@@ -104,8 +102,8 @@ impl Error {
     }
 
     /// One field that cannot be taken.
-    pub fn field(field: &'static str, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field, detail: detail.into() }])
+    pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), detail: detail.into() }])
     }
 
     /// The HTTP status.
@@ -116,7 +114,6 @@ impl Error {
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Gone(_) => StatusCode::GONE,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -150,13 +147,12 @@ impl Error {
     }
 
     fn log(&self) {
-        let causes = causes(self);
         match self {
             Self::Unavailable(_) | Self::Store(_) => {
-                tracing::warn!(error = %self, causes, "a request must wait");
+                tracing::warn!(error = chain(self), "a request must wait");
             }
             own if own.status().is_server_error() => {
-                tracing::error!(error = %self, causes, "a request failed");
+                tracing::error!(error = chain(self), "a request failed");
             }
             _ => {}
         }
@@ -185,20 +181,6 @@ impl From<SaveError> for Error {
             SaveError::Database(error) => Self::Database(error),
         }
     }
-}
-
-/// Every cause below `error`, in one line.
-pub fn causes(error: &dyn StdError) -> String {
-    let mut text = String::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// A problem as a sentence of its own.

@@ -4,11 +4,24 @@ use std::str::FromStr;
 
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::plain;
+
+/// Bytes that a body may have: what the limit on it says of itself, for those
+/// who are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyMax(pub usize);
+
+impl BodyMax {
+    fn of(request: &Request) -> Option<usize> {
+        request.extensions().get::<Self>().map(|max| max.0)
+    }
+}
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -17,23 +30,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let max = BodyMax::of(&request);
         let body = axum::Json::<T>::from_request(request, state).await;
-        body.map(|axum::Json(value)| Self(value)).map_err(json_error)
+        body.map(|axum::Json(value)| Self(value)).map_err(|error| json_error(error, max))
     }
 }
 
 /// Says which part of the JSON is wrong.
-pub(crate) fn json_error(rejection: JsonRejection) -> Error {
+fn json_error(rejection: JsonRejection, max: Option<usize>) -> Error {
     let text = rejection.body_text();
+    let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
     match rejection {
         JsonRejection::MissingJsonContentType(_) => {
             Error::Unsupported("send JSON, with `Content-Type: application/json`".to_owned())
         }
-        JsonRejection::BytesRejection(bytes) => body_error(bytes.status(), &text),
-        _ => {
-            let found = text.split_once(": ").map_or(text.as_str(), |(_, found)| found);
-            Error::BadRequest(format!("the JSON is not what is taken here: {found}"))
-        }
+        JsonRejection::BytesRejection(bytes) => body_error(bytes.status(), max),
+        JsonRejection::JsonDataError(_) => plain::refused("the JSON", said),
+        _ => Error::BadRequest(format!("the body is no JSON{}", plain::place(said))),
     }
 }
 
@@ -44,28 +57,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let max = BodyMax::of(&request);
         let form = axum::Form::<T>::from_request(request, state).await;
-        form.map(|axum::Form(value)| Self(value)).map_err(form_error)
+        form.map(|axum::Form(value)| Self(value)).map_err(|error| form_error(error, max))
     }
 }
 
-pub(crate) fn form_error(rejection: FormRejection) -> Error {
+fn form_error(rejection: FormRejection, max: Option<usize>) -> Error {
     let text = rejection.body_text();
+    let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
     match rejection {
         FormRejection::InvalidFormContentType(_) => {
             Error::Unsupported("send a form, or JSON with its Content-Type".to_owned())
         }
-        FormRejection::BytesRejection(bytes) => body_error(bytes.status(), &text),
-        _ => Error::BadRequest(format!("the form is not what is taken here: {text}")),
+        FormRejection::BytesRejection(bytes) => body_error(bytes.status(), max),
+        _ => plain::refused("the form", said),
     }
 }
 
 /// A body that is too long, or broke off.
-pub(crate) fn body_error(status: axum::http::StatusCode, text: &str) -> Error {
-    if status == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-        Error::TooLarge("this is more than is taken here".to_owned())
-    } else {
-        Error::BadRequest(format!("the request broke off: {text}"))
+fn body_error(status: StatusCode, max: Option<usize>) -> Error {
+    match max {
+        _ if status != StatusCode::PAYLOAD_TOO_LARGE => {
+            Error::BadRequest("the request broke off before its end; send it again".to_owned())
+        }
+        Some(max) => Error::TooLarge(format!("at most {} KiB are taken here", max >> 10)),
+        None => Error::TooLarge("this is more than is taken here".to_owned()),
     }
 }
 
@@ -78,10 +95,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         let bad = |error: axum::extract::rejection::QueryRejection| {
-            Error::bad_request(format!(
-                "the query is not what is taken here: {}",
-                error.body_text()
-            ))
+            let text = error.body_text();
+            let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
+            plain::refused("the query", said)
         };
         query.map(|axum::extract::Query(value)| Self(value)).map_err(bad)
     }
@@ -107,6 +123,46 @@ pub fn id(text: &str, what: &'static str) -> Result<Uuid> {
     Uuid::from_str(text).map_err(|_| Error::NotFound(what))
 }
 
+/// Where a list in the order of ids goes on.
+///
+/// # Errors
+/// When it is no `next` of such a list.
+pub fn after_id(asked: Option<String>) -> Result<Option<String>> {
+    asked
+        .map(|text| Uuid::from_str(&text).map(|id| id.to_string()).map_err(|_| no_cursor(&text)))
+        .transpose()
+}
+
+/// Where a list in the order of moments goes on.
+///
+/// # Errors
+/// When it is no `next` of such a list.
+pub fn after_moment(asked: Option<String>) -> Result<Option<String>> {
+    let read = |text: &str| {
+        let (at, id) = text.split_once('_')?;
+        Some(format!("{}_{}", at.parse::<i64>().ok()?, Uuid::from_str(id).ok()?))
+    };
+    asked.map(|text| read(&text).ok_or_else(|| no_cursor(&text))).transpose()
+}
+
+/// Where a list of jobs goes on: as [`after_moment`], but a message that is no
+/// job has another id.
+///
+/// # Errors
+/// When it is no `next` of such a list.
+pub fn after_job(asked: Option<String>) -> Result<Option<String>> {
+    let is_cursor =
+        |text: &str| text.split_once('_').is_some_and(|(at, _)| at.parse::<i64>().is_ok());
+    match asked {
+        Some(text) if !is_cursor(&text) => Err(no_cursor(&text)),
+        fine => Ok(fine),
+    }
+}
+
+fn no_cursor(text: &str) -> Error {
+    Error::bad_request(format!("after takes `next` of the page before; got {text:?}"))
+}
+
 /// How many items a list gives.
 ///
 /// # Errors
@@ -116,5 +172,36 @@ pub fn limit(asked: Option<usize>, usual: usize) -> Result<usize> {
         None => Ok(usual),
         Some(limit @ 1..=100) => Ok(limit),
         Some(other) => Err(Error::bad_request(format!("limit takes 1 to 100; got {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(read: fn(Option<String>) -> Result<Option<String>>, text: &str, taken: bool) {
+        match read(Some(text.to_owned())) {
+            Ok(cursor) => assert!(taken && cursor.as_deref() == Some(text), "{text:?} was taken"),
+            Err(error) => {
+                assert!(
+                    !taken && error.to_string().starts_with("after takes"),
+                    "{text:?}: {error}"
+                );
+                assert_eq!(error.status(), axum::http::StatusCode::BAD_REQUEST);
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_list_is_one_that_the_list_gave() {
+        let id = "0198f3a1-0000-7000-8000-000000000001";
+        check(after_id, id, true);
+        check(after_moment, &format!("1700000000000_{id}"), true);
+        for text in ["", "2", "x_y", "1700000000000_", &format!("_{id}"), &format!("x_{id}")] {
+            check(after_id, text, false);
+            check(after_moment, text, false);
+        }
+        assert_eq!(after_id(None).unwrap(), None);
     }
 }

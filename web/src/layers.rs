@@ -178,7 +178,7 @@ impl Asked {
     /// A page of the admin's that was opened without being signed in.
     fn is_admin_page(&self) -> bool {
         let path = self.uri.path();
-        let inside = path == "/account" || path == "/admin" || path.starts_with("/admin/");
+        let inside = path == "/account" || page::is_panel(path);
         inside && matches!(self.method, Method::GET | Method::HEAD)
     }
 }

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use shared::config::Env;
+use shared::error::chain;
+use web::admin;
 use web::cli::{Cli, Command};
 use web::config::{AdminConfig, Config};
 use web::start::{self, Error};
-use web::{admin, error};
 
 /// Blocking work at once at most: the databases' readers, and files.
 const BLOCKING_THREADS: usize = 16;
@@ -22,9 +23,7 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(failure) => {
-            let causes = error::causes(&failure);
-            let colon = if causes.is_empty() { "" } else { ": " };
-            eprintln!("web: {failure}{colon}{causes}");
+            eprintln!("web: {}", chain(&failure));
             ExitCode::FAILURE
         }
     }

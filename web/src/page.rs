@@ -12,8 +12,9 @@ use shared::db::users::User;
 use crate::assets;
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Fault, Result, told};
+use crate::routes::admin::nav;
 use crate::state::AppState;
-use crate::views::error::ErrorPage;
+use crate::views::error::{AdminErrorPage, ErrorPage};
 use crate::views::{Layout, Notice, Viewer};
 
 /// What a page is shown in. Taking it as an extractor takes the hub's cursor
@@ -140,6 +141,12 @@ pub fn etag(bytes: &[u8]) -> HeaderValue {
     HeaderValue::try_from(format!("W/\"{hex}\"")).expect("hexadecimal digits are plain text")
 }
 
+/// Whether an address is in the admin's panel.
+#[must_use]
+pub fn is_panel(path: &str) -> bool {
+    path == "/admin" || path.starts_with("/admin/")
+}
+
 /// The page of a fault. It must work when little else does, so settings that
 /// cannot be read are left at their defaults.
 pub async fn fault(
@@ -151,15 +158,13 @@ pub async fn fault(
 ) -> Response {
     let settings = settings::get(&state.data).await.unwrap_or_default();
     let layout = layout(state, settings, String::new(), path_of(uri), viewer.as_ref());
-    let page = ErrorPage {
-        layout,
-        status: fault.status.as_u16(),
-        title: fault.title().to_owned(),
-        message: told(&fault.detail),
-        request_id,
+    let (status, title) = (fault.status.as_u16(), fault.title().to_owned());
+    let message = told(&fault.detail);
+    let page = if viewer.is_some() && is_panel(uri.path()) {
+        let nav = nav(state).await.unwrap_or_default();
+        private(&AdminErrorPage { layout, nav, status, title, message, request_id })
+    } else {
+        private(&ErrorPage { layout, status, title, message, request_id })
     };
-    match private(&page) {
-        Ok(response) => response,
-        Err(_) => fault.detail.clone().into_response(),
-    }
+    page.unwrap_or_else(|_| fault.detail.clone().into_response())
 }

@@ -1,16 +1,18 @@
 //! Every address of the site, and who answers it.
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 
+use crate::extract::BodyMax;
 use crate::routes::{
-    account, admin, backups, blog, comments, feed, images, jobs, media, openapi, posts, queues,
-    search, signin, stats, upload,
+    account, admin, backups, blog, comments, enqueue, feed, images, job, jobs, media, openapi,
+    posts, queues, search, signin, sources, stats, upload,
 };
 use crate::state::AppState;
-use crate::{assets, error, hits, hub, layers};
+use crate::{assets, compress, drain, error, hits, hub, layers};
 
 /// Bytes of a form or a JSON body that says little.
 const SMALL: usize = 64 * 1024;
@@ -26,9 +28,13 @@ fn pages() -> Vec<Route> {
         ("/", get(blog::home)),
         ("/posts/{slug}", get(blog::post)),
         ("/posts/{slug}/comments", post(comments::send).layer(limit(comments::BODY_MAX))),
+        ("/tags", get(blog::tags)),
         ("/tags/{tag}", get(blog::tag)),
         ("/search", get(search::search)),
         ("/feed.atom", get(feed::feed)),
+        ("/feed", get(feed::moved)),
+        ("/feed.xml", get(feed::moved)),
+        ("/rss.xml", get(feed::moved)),
         ("/sitemap.xml", get(feed::sitemap)),
         ("/robots.txt", get(feed::robots)),
         ("/favicon.ico", get(assets::favicon)),
@@ -42,6 +48,7 @@ fn pages() -> Vec<Route> {
         ("/signout", post(account::sign_out)),
         ("/account", get(account::page)),
         ("/account/sessions/{id}/revoke", post(account::revoke)),
+        ("/account/tokens/{id}/revoke", post(account::revoke_token)),
     ]
 }
 
@@ -62,15 +69,18 @@ fn admin_pages() -> Vec<Route> {
         ("/admin/comments/{id}/approve", post(admin::comments::approve)),
         ("/admin/comments/{id}/reject", post(admin::comments::reject)),
         (
-            "/admin/images",
-            get(admin::images::page).post(admin::images::create).layer(limit(upload::BODY_MAX)),
+            "/admin/comments/{id}/delete",
+            get(admin::comments::confirm).post(admin::comments::delete),
         ),
+        ("/admin/images", uploads(get(admin::images::page).post(admin::images::create))),
         ("/admin/images/{id}", post(admin::images::set_alt)),
+        ("/admin/images/{id}/delete", get(admin::images::confirm).post(admin::images::delete)),
         ("/admin/jobs", get(admin::jobs::page)),
         ("/admin/jobs/retry", post(admin::jobs::retry_all)),
         ("/admin/jobs/{id}", get(admin::jobs::one)),
         ("/admin/jobs/{id}/retry", post(admin::jobs::retry)),
         ("/admin/jobs/{id}/discard", post(admin::jobs::discard)),
+        ("/admin/jobs/{id}/cancel", post(admin::jobs::cancel)),
         ("/admin/queues/{name}/pause", post(admin::jobs::pause)),
         ("/admin/queues/{name}/resume", post(admin::jobs::resume)),
         ("/admin/backups", get(admin::backups::page)),
@@ -93,28 +103,58 @@ fn api() -> Vec<(Method, &'static str, Answers)> {
         (Method::GET, "/posts/{slug}/comments", get(comments::of_post)),
         (Method::POST, "/posts/{slug}/comments", post(comments::send).layer(comment)),
         (Method::GET, "/comments", get(comments::list)),
+        (Method::DELETE, "/comments/{id}", delete(comments::delete)),
         (Method::POST, "/comments/{id}/approve", post(comments::approve)),
         (Method::POST, "/comments/{id}/reject", post(comments::reject)),
         (Method::GET, "/images", get(images::list)),
-        (Method::POST, "/images", post(images::create).layer(limit(upload::BODY_MAX))),
+        (Method::POST, "/images", uploads(post(images::create))),
         (Method::GET, "/images/{id}", get(images::get)),
+        (Method::DELETE, "/images/{id}", delete(images::delete)),
         (Method::GET, "/stats/totals", get(stats::totals)),
         (Method::GET, "/stats/pages", get(stats::pages)),
         (Method::GET, "/queues", get(queues::list)),
         (Method::POST, "/queues/{name}/pause", post(queues::pause)),
         (Method::POST, "/queues/{name}/resume", post(queues::resume)),
         (Method::GET, "/jobs", get(jobs::list)),
+        (Method::POST, "/jobs", post(enqueue::create).layer(text())),
         (Method::POST, "/jobs/retry", post(jobs::retry_all)),
-        (Method::GET, "/jobs/{id}", get(jobs::get)),
+        (Method::GET, "/jobs/{id}", get(job::get)),
         (Method::POST, "/jobs/{id}/retry", post(jobs::retry)),
         (Method::POST, "/jobs/{id}/discard", post(jobs::discard)),
+        (Method::POST, "/jobs/{id}/cancel", post(jobs::cancel)),
+        (Method::GET, "/sources", get(sources::list)),
         (Method::GET, "/backups", get(backups::list)),
         (Method::POST, "/backups/{tier}/run", post(backups::run)),
     ]
 }
 
-fn limit(bytes: usize) -> DefaultBodyLimit {
-    DefaultBodyLimit::max(bytes)
+/// The limit on a body, which says of itself what it is.
+fn limit(bytes: usize) -> (DefaultBodyLimit, Extension<BodyMax>) {
+    (DefaultBodyLimit::max(bytes), Extension(BodyMax(bytes)))
+}
+
+/// Answers that take an image, and say so when they do not.
+fn uploads(answers: Answers) -> Answers {
+    answers.layer(limit(upload::BODY_MAX)).layer(middleware::from_fn(drain::refused))
+}
+
+/// An address that is none; with a slash too many at its end it is the one
+/// without.
+async fn elsewhere(uri: Uri) -> Response {
+    match without_slash(uri.path()) {
+        Some(path) => {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Redirect::permanent(&format!("{path}{query}")).into_response()
+        }
+        None => error::Error::NotFound("page").into_response(),
+    }
+}
+
+/// Browsers take an address that begins with two slashes for another host's.
+fn without_slash(path: &str) -> Option<&str> {
+    let bare = path.strip_suffix('/')?;
+    let own = bare.starts_with('/') && !bare[1..].starts_with(['/', '\\']);
+    (own && !bare.ends_with('/')).then_some(bare)
 }
 
 /// The whole site.
@@ -128,12 +168,13 @@ pub fn router(state: AppState) -> Router {
     }
     // The last one is the outermost.
     router
-        .fallback(async || error::Error::NotFound("page"))
+        .fallback(elsewhere)
         .layer(limit(SMALL))
         .layer(middleware::from_fn_with_state(state.clone(), layers::same_site))
         .layer(middleware::from_fn(layers::not_modified))
         .layer(middleware::from_fn_with_state(state.clone(), layers::faults))
         .layer(middleware::from_fn_with_state(state.clone(), layers::security))
+        .layer(middleware::from_fn(compress::gzip))
         .layer(middleware::from_fn_with_state(state.clone(), layers::trace))
         .with_state(state)
 }
@@ -145,6 +186,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_leads_to_the_address_without_and_nowhere_else() {
+        assert_eq!(without_slash("/posts/a/"), Some("/posts/a"));
+        for path in ["/", "/posts/a", "//", "//evil.example/", "/\\evil.example/", "/a//"] {
+            assert_eq!(without_slash(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn the_openapi_document_describes_every_call_of_the_api_and_no_other() {

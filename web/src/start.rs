@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::bus::{self, Bus};
 use shared::db::{self, Data, Ttl, users};
+use shared::error::chain;
 use shared::shutdown::{self, Shutdown};
 use shared::telemetry::ops::Ops;
 use shared::{blobs, config::Mistakes};
@@ -45,6 +46,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// There is no token of that name or id.
+    #[error("no token has the name or the id {0:?}; `web admin token --list` lists them")]
+    NoToken(String),
     /// A signal or a listener failed.
     #[error("the process failed")]
     Io(#[from] std::io::Error),
@@ -87,8 +91,7 @@ async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListen
 /// NATS may be away at the start; the site is served meanwhile.
 async fn keep_trying_streams(bus: Bus, shutdown: Shutdown) {
     while let Err(error) = bus.ensure_streams().await {
-        let causes = crate::error::causes(&error);
-        tracing::warn!(%error, causes, "the streams are not there yet");
+        tracing::warn!(error = chain(&error), "the streams are not there yet");
         tokio::select! {
             () = tokio::time::sleep(STREAMS_RETRY) => {}
             () = shutdown.cancelled() => return,

@@ -12,6 +12,7 @@ use shared::db::{self, Data, Ttl, ttl};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hits::Packer;
+use crate::hits::limit::HitLimit;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::visitor::{self, Peer, Salts};
@@ -38,6 +39,8 @@ pub struct Site {
     pub hub: Hub,
     /// Page views on their way in.
     pub packer: Packer,
+    /// How many page views each household sent.
+    pub hit_limit: HitLimit,
     /// Salts of visitors' hashes.
     pub salts: Salts,
     /// What is measured of requests.
@@ -79,7 +82,20 @@ impl AppState {
         let public = store.bucket(&config.store.public)?;
         let private = store.bucket(&config.store.private)?;
         let salts = Salts::new(ttl.clone());
-        let site = Site { config, data, ttl, bus, public, private, hub, packer, salts, metrics };
+        let hit_limit = HitLimit::default();
+        let site = Site {
+            config,
+            data,
+            ttl,
+            bus,
+            public,
+            private,
+            hub,
+            packer,
+            hit_limit,
+            salts,
+            metrics,
+        };
         Ok(Self(Arc::new(site)))
     }
 }

@@ -28,7 +28,7 @@ pub struct Checks(Vec<FieldError>);
 impl Checks {
     /// Notes `problem` of `field`.
     pub fn refuse(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.0.push(FieldError { field, detail: problem.into() });
+        self.0.push(FieldError { field: field.into(), detail: problem.into() });
     }
 
     /// Notes that a text has fewer than `min` or more than `max` characters,
@@ -69,6 +69,11 @@ impl Checks {
             );
             self.refuse(field, takes);
         }
+    }
+
+    /// Takes back what was noted of `field`.
+    pub fn forget(&mut self, field: &str) {
+        self.0.retain(|error| error.field != field);
     }
 
     /// What was refused, by field.
@@ -176,7 +181,7 @@ mod tests {
         checks.line("author", "", 1, AUTHOR_MAX);
         checks.text("body", &"a".repeat(COMMENT_MAX + 1), 1, COMMENT_MAX);
         checks.email("email", "nobody");
-        let fields: Vec<_> = checks.errors().iter().map(|error| error.field).collect();
+        let fields: Vec<_> = checks.errors().iter().map(|error| error.field.as_ref()).collect();
         assert_eq!(fields, ["author", "body", "email"]);
         assert!(checks.finish().is_err());
     }

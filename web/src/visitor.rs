@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use shared::db::{self, Ttl, ttl};
 use shared::time::Instant;
@@ -37,7 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 /// The visitor's own address: the peer's, or, when the peer is a trusted
 /// proxy, the last one in `X-Forwarded-For` that is no trusted proxy.
 #[must_use]
-pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[IpAddr]) -> IpAddr {
+pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.0.to_canonical();
     let forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
@@ -46,7 +47,7 @@ pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[IpAddr]) -> Ip
         .flat_map(|value| value.split(','))
         .collect();
     for hop in forwarded.into_iter().rev() {
-        if !trusted.contains(&address) {
+        if !trusted.iter().any(|network| network.contains(&address)) {
             break;
         }
         // What a trusted proxy could not read is not believed either.
@@ -140,7 +141,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        let trusted = ["127.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let trusted = ["127.0.0.1/32".parse().unwrap(), "10.0.0.0/24".parse().unwrap()];
         let address = client_address(&headers, Peer(peer.parse().unwrap()), &trusted);
         assert_eq!(address, expect.parse::<IpAddr>().unwrap());
     }

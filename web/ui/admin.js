@@ -6,14 +6,12 @@ import { startEditor } from "./admin/editor.js";
 import { startForms } from "./admin/forms.js";
 import { startFragments } from "./admin/fragments.js";
 import { startImages } from "./admin/images.js";
-import { startNav } from "./admin/nav.js";
 import { startCounters } from "./counters.js";
 import { startIndicator } from "./indicator.js";
 import { live } from "./live.js";
 import { localiseTimes } from "./time.js";
 
 localiseTimes(document);
-startNav();
 startIndicator(live);
 startCounters(live);
 startDashboard(live);

@@ -2,6 +2,7 @@
 /** The pages that visitors read. */
 
 import { reportHit } from "./beacon.js";
+import { startBlogroll } from "./blogroll.js";
 import { startComments } from "./comments.js";
 import { startCounters } from "./counters.js";
 import { startIndicator } from "./indicator.js";
@@ -12,5 +13,6 @@ localiseTimes(document);
 startIndicator(live);
 startCounters(live);
 startComments(live);
+startBlogroll(live);
 live.start();
 reportHit();

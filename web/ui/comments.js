@@ -27,7 +27,7 @@ const PATIENCE_MS = 10_000;
  * those that they answer. */
 const DEPTH = 6;
 const ON_ITS_WAY = "on its way…";
-const HELD = "held for moderation";
+const HELD = "held for moderation: it is kept, and waits for a look before it appears";
 
 /** @param {Live} live */
 export function startComments(live) {

@@ -33,7 +33,9 @@ function showViews(slug, views) {
 function showReaders({ readers, posts }) {
   for (const counter of document.querySelectorAll("[data-readers]")) {
     const slug = /** @type {HTMLElement} */ (counter).dataset.readers;
-    setNumber(counter, slug ? (posts[slug] ?? 0) : readers);
+    const count = slug ? (posts[slug] ?? 0) : readers;
+    setNumber(counter, count);
+    hideAtZero(counter, count);
   }
   for (const sign of document.querySelectorAll("[data-reading]")) {
     if (!(sign instanceof HTMLElement)) continue;
@@ -42,6 +44,16 @@ function showReaders({ readers, posts }) {
     const number = sign.querySelector("b");
     if (number) number.textContent = String(count);
   }
+}
+
+/**
+ * Nobody need be told that nobody reads.
+ * @param {Element} counter
+ * @param {number} count
+ */
+function hideAtZero(counter, count) {
+  const line = counter.closest("[data-now]");
+  if (line instanceof HTMLElement) line.hidden = count === 0;
 }
 
 /**
@@ -67,7 +79,9 @@ async function refresh() {
     for (const fresh of page.querySelectorAll(`[${attribute}]`)) {
       const name = CSS.escape(fresh.getAttribute(attribute) ?? "");
       for (const counter of document.querySelectorAll(`[${attribute}="${name}"]`)) {
-        counter.replaceWith(document.importNode(fresh, true));
+        const now = document.importNode(fresh, true);
+        counter.replaceWith(now);
+        if (attribute === "data-readers") hideAtZero(now, Number(now.textContent));
       }
     }
   }

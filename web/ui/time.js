@@ -1,6 +1,9 @@
 // @ts-check
 /** Times in the reader's own zone; the server writes them in UTC. */
 
+/** As the server writes them, which writes no other: 21 Nov 2026, 03:35. */
+const LANGUAGE = "en-GB";
+
 /** @type {Record<string, Intl.DateTimeFormatOptions>} */
 const STYLES = {
   minute: { dateStyle: "medium", timeStyle: "short" },
@@ -12,7 +15,7 @@ const STYLES = {
  * @param {string} [style] `minute` or `second`
  */
 export function localTime(time, style = "minute") {
-  return new Intl.DateTimeFormat(undefined, STYLES[style] ?? STYLES.minute).format(new Date(time));
+  return new Intl.DateTimeFormat(LANGUAGE, STYLES[style] ?? STYLES.minute).format(new Date(time));
 }
 
 /**

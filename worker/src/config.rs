@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use lettre::message::Mailbox;
-use shared::config::{self, Env, LocalStore, Mistakes};
+use shared::config::{self, Env, LocalStore, Mistakes, Moderation};
 use shared::queues::Queues;
+use shared::sources::Sources;
 use shared::telemetry::log::Log;
 use url::Url;
 
+use crate::gateway::file::SourcesFile;
 use crate::mail::Transport;
 
 /// Which queues this process takes.
@@ -43,34 +44,7 @@ impl Role {
         match queue {
             shared::queues::Role::Data => self.has_data(),
             shared::queues::Role::Compute => self.has_compute(),
-        }
-    }
-}
-
-/// Which comments wait for the admin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Moderation {
-    /// None.
-    None,
-    /// Those that look like spam.
-    #[default]
-    Suspicious,
-    /// Those, and the first one of each author.
-    First,
-    /// All.
-    All,
-}
-
-impl FromStr for Moderation {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "none" => Ok(Self::None),
-            "suspicious" => Ok(Self::Suspicious),
-            "first" => Ok(Self::First),
-            "all" => Ok(Self::All),
-            _ => Err(()),
+            shared::queues::Role::External => false,
         }
     }
 }
@@ -88,6 +62,8 @@ pub struct DataConfig {
     pub transport: Transport,
     /// Who sends it.
     pub from: Mailbox,
+    /// What the gateway asks for, and the file that says so.
+    pub sources: (SourcesFile, Sources),
 }
 
 /// All of `worker run`.
@@ -101,6 +77,8 @@ pub struct Config {
     pub ops_addr: SocketAddr,
     /// NATS.
     pub nats_url: Url,
+    /// Where it is written how each queue is run.
+    pub queues_file: PathBuf,
     /// How each queue is run.
     pub queues: Queues,
     /// Of a role with the database.
@@ -116,13 +94,16 @@ impl Config {
     /// # Errors
     /// Every mistake at once.
     pub fn from_env(mut env: Env, role: Role) -> Result<Self, Mistakes> {
+        let (queues_file, queues) = queues(&mut env);
+        let data = role.has_data().then(|| data(&mut env, &queues));
         let config = Self {
             role,
             log: Log::from_env(&mut env),
             ops_addr: config::ops_addr(&mut env),
             nats_url: config::nats_url(&mut env),
-            queues: queues(&mut env),
-            data: role.has_data().then(|| data(&mut env)),
+            queues_file,
+            queues,
+            data,
             store: role.has_compute().then(|| config::local_store(&mut env)),
         };
         env.finish(config)
@@ -143,28 +124,40 @@ pub fn data_dir(mut env: Env) -> Result<PathBuf, Mistakes> {
 /// # Errors
 /// Every mistake at once.
 pub fn queues_view(mut env: Env) -> Result<(PathBuf, Url, Queues), Mistakes> {
-    let view = (config::data_dir(&mut env), config::nats_url(&mut env), queues(&mut env));
+    let view = (config::data_dir(&mut env), config::nats_url(&mut env), queues(&mut env).1);
     env.finish(view)
 }
 
-fn queues(env: &mut Env) -> Queues {
+fn queues(env: &mut Env) -> (PathBuf, Queues) {
     let takes = "the path of deploy/queues.yml";
     let path = env.with_default("QUEUES_FILE", takes, PathBuf::from("deploy/queues.yml"));
-    Queues::read(&path).unwrap_or_else(|error| {
+    let queues = Queues::read(&path).unwrap_or_else(|error| {
         env.mistake("QUEUES_FILE", error.to_string());
-        let queues = std::collections::BTreeMap::new();
-        Queues { queues }
-    })
+        Queues::default()
+    });
+    (path, queues)
 }
 
-fn data(env: &mut Env) -> DataConfig {
+fn data(env: &mut Env, queues: &Queues) -> DataConfig {
     let dir = config::data_dir(env);
     let site_url = config::site_url(env);
-    let takes = "none, suspicious, first or all";
-    let moderation = env.with_default("COMMENTS_MODERATION", takes, Moderation::default());
+    let moderation = config::moderation(env);
     let transport = transport(env).unwrap_or_else(|| Transport::Directory(dir.join("mail")));
     let from = from(env, &site_url);
-    DataConfig { dir, site_url, moderation, transport, from }
+    let sources = sources(env, queues);
+    DataConfig { dir, site_url, moderation, transport, from, sources }
+}
+
+/// `SOURCES_FILE`; the usual file may be absent, one that is named may not.
+fn sources(env: &mut Env, queues: &Queues) -> (SourcesFile, Sources) {
+    let takes = "the path of deploy/sources.yml";
+    let named: Option<PathBuf> = env.optional("SOURCES_FILE", takes);
+    let may_be_absent = named.is_none();
+    let path = named.unwrap_or_else(|| PathBuf::from("deploy/sources.yml"));
+    SourcesFile::open(path, queues, may_be_absent).unwrap_or_else(|error| {
+        env.mistake("SOURCES_FILE", error.to_string());
+        (SourcesFile::absent(), Sources::default())
+    })
 }
 
 /// `SMTP_URL`; without one, mail is written as files beside the database. It

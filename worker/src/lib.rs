@@ -3,15 +3,20 @@
 //! `worker run` takes jobs from the queues and settles them; see
 //! [`runner`] for how a job ends exactly once.
 
+pub mod advisories;
 pub mod cli;
 pub mod config;
+pub mod gateway;
 pub mod images;
 pub mod jobs;
 pub mod mail;
 pub mod memory;
 pub mod metrics;
 mod ops;
+mod outbox_watch;
+pub mod periodic;
 pub mod registry;
+pub mod reload;
 pub mod runner;
 
 use std::sync::Arc;
@@ -19,20 +24,21 @@ use std::time::Duration;
 
 use shared::blobs::Store;
 use shared::bus::{Bus, relay};
-use shared::db::{Data, Ttl, outbox};
+use shared::db::{Data, Ttl};
+use shared::queues::Queues;
 use shared::shutdown::Shutdown;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, DataConfig};
+use crate::gateway::schedule::Scheduler;
 use crate::jobs::{Buckets, DataParts};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 
 /// After the signal to stop, the process ends within this.
 const GRACE: Duration = Duration::from_secs(15);
-/// How often the outbox is measured.
-const MEASURE: Duration = Duration::from_secs(5);
 /// The pause before the streams are tried again.
 const STREAMS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -81,7 +87,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let buckets = config.store.as_ref().map(buckets).transpose()?;
     let bus = Bus::connect(&config.nats_url, "worker").await?;
     let data = opened.as_ref().map(|parts| parts.data.clone());
-    let registry = jobs::registry(&config, opened, buckets.clone())?;
+    let (changed, queues) = watch::channel(Arc::new(config.queues.clone()));
+    let scheduler = config.data.as_ref().map(|it| Scheduler::new(&it.sources, queues.clone()));
+    let sources = scheduler.as_ref().map(Scheduler::live);
+    let registry = jobs::registry(&queues, opened.zip(sources), buckets.clone())?;
     let metrics = Metrics::default();
     let ended = Shutdown::new();
     let background = TaskTracker::new();
@@ -89,10 +98,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     background.spawn(serve_ops(ops, listener, ended.clone()));
     background.spawn(ensure_streams(bus.clone(), shutdown.clone()));
     if let Some(data) = data.clone() {
-        background.spawn(measure(data.clone(), metrics.clone(), ended.clone()));
+        background.spawn(outbox_watch::run(data.clone(), metrics.clone(), ended.clone()));
+        background.spawn(advisories::run(bus.clone(), data.clone(), shutdown.clone()));
         background.spawn(relay::run(data, bus.clone(), ended.clone()));
     }
-    background.close();
+    if let Some(data) = data.clone() {
+        background.spawn(periodic::run(data, queues.clone(), shutdown.clone()));
+    }
     let shared = Arc::new(runner::Shared {
         bus,
         data,
@@ -100,14 +112,33 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         metrics,
         shutdown: shutdown.clone(),
         acks: TaskTracker::new(),
+        running: runner::running::Running::default(),
     });
+    if let Some((data, scheduler)) = shared.data.clone().zip(scheduler) {
+        background.spawn(scheduler.run(data, shutdown.clone()));
+    }
+    background.spawn(follow_queues(&config, Arc::clone(&shared), changed));
+    background.close();
     tracing::info!(ops = %address, role = ?config.role, "the worker takes jobs");
     let work = async {
-        runner::run(shared, &config.queues, config.role).await;
+        runner::run(shared, queues, config.role).await;
         ended.cancel();
         background.wait().await;
     };
     within_grace(work, shutdown).await
+}
+
+/// Follows the file of queues; settings that the executors cannot work with
+/// are refused.
+fn follow_queues(
+    config: &Config,
+    shared: Arc<runner::Shared>,
+    changed: watch::Sender<Arc<Queues>>,
+) -> impl Future<Output = ()> + use<> {
+    let (data, shutdown) = (shared.data.clone(), shared.shutdown.clone());
+    let fits =
+        move |queues: &Queues| shared.registry.check(queues).map_err(|error| error.to_string());
+    reload::follow(config.queues_file.clone(), fits, data, changed, shutdown)
 }
 
 async fn within_grace(work: impl Future<Output = ()>, shutdown: Shutdown) -> Result<(), RunError> {
@@ -150,19 +181,6 @@ async fn ensure_streams(bus: Bus, shutdown: Shutdown) {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(STREAMS_PAUSE) => {}
-        }
-    }
-}
-
-async fn measure(data: Data, metrics: Metrics, ended: Shutdown) {
-    loop {
-        match outbox::depth(&data).await {
-            Ok(depth) => metrics.outbox(depth),
-            Err(error) => tracing::warn!(%error, "the outbox cannot be measured"),
-        }
-        tokio::select! {
-            () = ended.cancelled() => return,
-            () = tokio::time::sleep(MEASURE) => {}
         }
     }
 }

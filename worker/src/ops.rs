@@ -3,11 +3,11 @@
 use shared::blobs::Bucket;
 use shared::bus::Bus;
 use shared::db::Data;
+use shared::error::chain;
 use shared::telemetry::ops::Ops;
 
 use crate::jobs::Buckets;
 use crate::metrics::Metrics;
-use crate::registry::chain;
 
 /// Checks of every part that this role has.
 pub(crate) fn ops(

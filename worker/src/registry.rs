@@ -13,6 +13,7 @@ use std::time::Duration;
 use shared::bus::Message;
 use shared::db::{self, Tx};
 use shared::envelope::Envelope;
+use shared::error::chain;
 use shared::jobs::Job;
 use shared::jobs::images::ComputeOutcome;
 use shared::queues::{Queues, Role};
@@ -23,8 +24,13 @@ use uuid::Uuid;
 pub enum Outcome {
     /// Its effect is in the transaction.
     Done,
+    /// Its effect is in the transaction; this goes where the queue's results go.
+    Result(serde_json::Value),
     /// Nothing was done; it is worth another attempt after this long.
     Retry(Duration),
+    /// Nothing was done and nothing went wrong; it comes again after this long,
+    /// and no attempt is counted.
+    Snooze(Duration),
     /// It can never be done; it is dead, and this is why.
     Discard(String),
 }
@@ -61,21 +67,6 @@ impl From<db::Error> for Failure {
     }
 }
 
-/// An error and its sources, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let part = cause.to_string();
-        if !text.contains(&part) {
-            text = format!("{text}: {part}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Runs inside the transaction that marks the job done.
 pub type DataFn = dyn Fn(&Tx<'_>, &Envelope) -> Result<Outcome, Failure> + Send + Sync;
@@ -93,7 +84,28 @@ type Computing = Pending<Result<Message, Away>>;
 /// Runs without a database: its result is a message.
 pub struct Compute {
     run: Box<dyn Fn(Envelope) -> Result<Computing, Misshapen> + Send + Sync>,
-    failed: Box<dyn Fn(Envelope, String) -> Result<Message, Misshapen> + Send + Sync>,
+    cut_short: Box<dyn Fn(Envelope, CutShort) -> Result<Message, Misshapen> + Send + Sync>,
+}
+
+/// Why an attempt has no outcome of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CutShort {
+    /// It took too long, or panicked.
+    Failed(String),
+    /// It took its worker away, again and again.
+    Lost(String),
+    /// The admin cancelled it.
+    Cancelled,
+}
+
+impl<T> From<CutShort> for ComputeOutcome<T> {
+    fn from(why: CutShort) -> Self {
+        match why {
+            CutShort::Failed(why) => Self::Failed(why),
+            CutShort::Lost(why) => Self::Lost(why),
+            CutShort::Cancelled => Self::Cancelled,
+        }
+    }
 }
 
 impl Compute {
@@ -109,8 +121,8 @@ impl Compute {
     ///
     /// # Errors
     /// When the payload has another shape.
-    pub fn failed(&self, job: Envelope, why: String) -> Result<Message, Misshapen> {
-        (self.failed)(job, why)
+    pub fn cut_short(&self, job: Envelope, why: CutShort) -> Result<Message, Misshapen> {
+        (self.cut_short)(job, why)
     }
 }
 
@@ -179,7 +191,7 @@ impl Registry {
         &mut self,
         execute: impl Fn(&Tx<'_>, &Envelope<J>) -> Result<Outcome, Failure> + Send + Sync + 'static,
     ) -> Result<(), RegistryError> {
-        let run = move |tx: &Tx<'_>, job: &Envelope| match decode::<J>(job.clone()) {
+        let run = move |tx: &Tx<'_>, job: &Envelope| match decode::<J>(job) {
             Ok(job) => execute(tx, &job),
             Err(misshapen) => Ok(Outcome::Discard(misshapen.to_string())),
         };
@@ -200,7 +212,7 @@ impl Registry {
         F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
     {
         let run = move |job: Envelope| -> Pending<Result<Outcome, Failure>> {
-            match decode::<J>(job) {
+            match decode::<J>(&job) {
                 Ok(job) => Box::pin(execute(job)),
                 Err(misshapen) => {
                     Box::pin(async move { Ok(Outcome::Discard(misshapen.to_string())) })
@@ -227,19 +239,19 @@ impl Registry {
         F: Future<Output = Result<ComputeOutcome<T>, Away>> + Send + 'static,
     {
         let run = move |job: Envelope| -> Result<Computing, Misshapen> {
-            let job = decode::<J>(job)?;
+            let job = decode::<J>(&job)?;
             let attempt = execute(job.clone());
             Ok(Box::pin(async move {
                 let outcome = attempt.await?;
                 Ok(result_message(&job.clone(), report(job, outcome)))
             }))
         };
-        let failed = move |job: Envelope, why: String| {
-            let job = decode::<J>(job)?;
-            Ok(result_message(&job.clone(), report(job, ComputeOutcome::Failed(why))))
+        let cut_short = move |job: Envelope, why: CutShort| {
+            let job = decode::<J>(&job)?;
+            Ok(result_message(&job.clone(), report(job, why.into())))
         };
-        let (run, failed) = (Box::new(run), Box::new(failed));
-        self.add::<J>(Executor::Compute(Arc::new(Compute { run, failed })))
+        let (run, cut_short) = (Box::new(run), Box::new(cut_short));
+        self.add::<J>(Executor::Compute(Arc::new(Compute { run, cut_short })))
     }
 
     fn add<J: Job>(&mut self, executor: Executor) -> Result<(), RegistryError> {
@@ -268,10 +280,7 @@ impl Registry {
             let found = queues.queues.get(*queue);
             let found = found.ok_or(RegistryError::NoQueue(queue))?;
             if found.role != executor.role() {
-                let role = match executor.role() {
-                    Role::Data => "data",
-                    Role::Compute => "compute",
-                };
+                let role = executor.role().as_str();
                 return Err(RegistryError::WrongRole { queue, role });
             }
         }
@@ -279,15 +288,17 @@ impl Registry {
     }
 }
 
-fn decode<J: Job>(job: Envelope) -> Result<Envelope<J>, Misshapen> {
-    let (kind, version) = (job.kind.clone(), job.version);
-    if version > J::VERSION {
+fn decode<J: Job>(job: &Envelope) -> Result<Envelope<J>, Misshapen> {
+    let Envelope { kind, version, .. } = job;
+    if *version > J::VERSION {
         let known = J::VERSION;
         return Err(Misshapen(format!(
             "its payload has version {version}; this program knows {known} at most"
         )));
     }
-    job.decode().map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))
+    let payload = J::deserialize(&job.payload)
+        .map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))?;
+    Ok(job.facts().with_payload(payload))
 }
 
 /// The data job that carries what came of `job`: twice is once, since both its
@@ -377,7 +388,7 @@ mod tests {
             result.id
         };
         let first = compute.run(untyped(1)).unwrap().await.unwrap();
-        let again = compute.failed(untyped(1), "cut short".to_owned()).unwrap();
+        let again = compute.cut_short(untyped(1), CutShort::Cancelled).unwrap();
         let next = compute.run(untyped(2)).unwrap().await.unwrap();
         assert_eq!((&first.msg_id, id(&first)), (&again.msg_id, id(&again)));
         assert_ne!((&first.msg_id, id(&first)), (&next.msg_id, id(&next)));

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::db::Data;
 use shared::db::backups::snapshot::{self, Facts};
-use shared::db::backups::{self, Outcome, Run, Tier};
+use shared::db::backups::{Tier, drills};
+use shared::error::chain;
 use shared::shutdown::Shutdown;
 use shared::time::Instant;
 
-use super::{Area, Drilled, Entry, Error, Lease, Manifest, Scratch, TRANSFERS, TierStore, chain};
+use super::{Area, Drilled, Entry, Error, Lease, Manifest, Scratch, TRANSFERS, TierStore};
 use crate::config::{Config, Stores};
 use crate::litestream::{self, Check, REPLICA_PATH, Replica};
 
@@ -80,6 +81,7 @@ pub async fn of_tier(
 ) -> Result<Proof, Error> {
     let store = TierStore::new(tier, stores.tier(tier).ok_or(Error::NoOffsite)?.clone());
     let lease = Lease::take(data, config).await?;
+    tracing::info!(source = %tier, "the restore drill begins");
     let scratch = Scratch::new(&config.scratch())?;
     let outcome = tokio::select! {
         outcome = prove(&store, &scratch) => outcome,
@@ -88,30 +90,29 @@ pub async fn of_tier(
     };
     if !matches!(outcome, Err(Error::Interrupted | Error::EmptyTier(_))) {
         let problem = outcome.as_ref().err().map(|error| chain(error));
-        backups::drilled(data, tier, problem).await?;
+        drills::of_tier(data, tier, problem).await?;
     }
     lease.release(data).await;
     outcome
 }
 
-/// Proves the live replica under the lease, and records it as a run of `live`.
+/// Proves the live replica under the lease, and records the drill.
 ///
 /// # Errors
-/// [`Error::Busy`] when a backup is under way, and what the databases say. A
-/// drill that fails is no error here: the record says why.
-pub async fn live(data: &Data, config: &Config, shutdown: &Shutdown) -> Result<Run, Error> {
+/// [`Error::Busy`] when a backup is under way, and what was wrong.
+pub async fn live(data: &Data, config: &Config, shutdown: &Shutdown) -> Result<Proof, Error> {
     let lease = Lease::take(data, config).await?;
-    let id = backups::begin(data, "live").await?;
+    tracing::info!(source = drills::LIVE, "the restore drill begins");
     let outcome = tokio::select! {
         outcome = prove_live(config) => outcome,
         () = lease.lost().cancelled() => Err(Error::Interrupted),
         () = shutdown.cancelled() => Err(Error::Interrupted),
     };
-    let drill = if let Err(Error::Interrupted) = outcome { None } else { Some(outcome.is_ok()) };
-    let error = outcome.as_ref().err().map(|error| chain(error));
-    let run = backups::finish(data, id, Outcome { drill, error, ..Outcome::default() }).await?;
+    if !matches!(outcome, Err(Error::Interrupted)) {
+        drills::of_live(data, outcome.as_ref().err().map(|error| chain(error))).await?;
+    }
     lease.release(data).await;
-    Ok(run)
+    outcome
 }
 
 /// Has Litestream replicate all there is, restores the replica, and compares

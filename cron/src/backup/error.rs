@@ -115,26 +115,13 @@ pub enum Error {
     /// The place to restore to is taken.
     #[error("{0} is not empty: a restore goes into an empty or new directory")]
     NotEmpty(PathBuf),
+    /// The place to restore to cannot be one.
+    #[error("{0} is no directory: a restore goes into an empty or new directory")]
+    NoDirectory(PathBuf),
     /// A run failed; its record, and an alert, say why.
     #[error("{0}")]
     Recorded(String),
     /// An object that changes faster than it can be read.
     #[error("{0} changed each time that it was read")]
     KeepsChanging(String),
-}
-
-/// An error with all its causes in one line, for a row or a log.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::blobs::{Bucket, Listed, PutOptions};
 use shared::db::backups::snapshot::{self, Facts};
+use shared::error::chain;
 use shared::time::Instant;
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub(super) async fn copy(context: &Context<'_>, tier: &TierStore) -> Result<Copi
     }
     let known = before.map(|manifest| manifest.entries).unwrap_or_default();
     if context.options.dry_run {
-        return Ok(foresee(&known, sources, &index));
+        return Ok(Copied { taken_at: Some(taken_at), ..foresee(&known, sources, &index) });
     }
     let copying = Copying { context, tier, index: Mutex::new(index), sent: Mutex::new(0) };
     let mut entries = copying.settle(known, sources).await?;
@@ -86,7 +87,7 @@ async fn sync_replica(context: &Context<'_>) -> bool {
     match litestream::sync(&socket, &db).await {
         Ok(()) => true,
         Err(error) => {
-            let error = super::chain(&error);
+            let error = chain(&error);
             tracing::warn!(error, "the replica is copied as it is, without a sync before");
             false
         }
@@ -153,7 +154,8 @@ fn foresee(known: &[Entry], sources: Vec<Source>, index: &Index) -> Copied {
     let Plan { kept, wanted } = plan(known, sources, index);
     let used: std::collections::HashSet<_> = kept.iter().map(|entry| entry.sha256).collect();
     let deleted = index.keys().filter(|digest| !used.contains(*digest)).count();
-    Copied { objects, bytes, copied: wanted.len() + 1, deleted, verified: kept.len() }
+    let (copied, verified) = (wanted.len() + 1, kept.len());
+    Copied { objects, bytes, copied, deleted, verified, taken_at: None }
 }
 
 /// A copy under way.

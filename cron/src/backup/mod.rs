@@ -17,7 +17,7 @@ mod scratch;
 mod spool;
 mod tier;
 
-pub use error::{Error, chain};
+pub use error::Error;
 pub use lease::Lease;
 pub use manifest::{Area, Drilled, Entry, Head, Manifest};
 pub use run::{Options, run};

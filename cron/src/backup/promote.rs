@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::blobs::Digest;
+use shared::error::chain;
 use uuid::Uuid;
 
 use super::run::{Context, Copied};
@@ -34,7 +35,7 @@ pub(super) async fn promote(
     if head.drill.is_none_or(|drill| !drill.passed) {
         let proved = drill::prove(source, context.scratch).await;
         proved.inspect_err(|error| {
-            tracing::error!(error = super::chain(error), tier = %source.tier, "the drill failed");
+            tracing::error!(error = chain(error), tier = %source.tier, "the drill failed");
         })?;
     }
     let copied = transfer_all(context, source, tier, wanted).await?;
@@ -60,7 +61,8 @@ fn foresee(manifest: &Manifest, here: &Index, copied: usize) -> Copied {
     let used: HashSet<Digest> = manifest.entries.iter().map(|entry| entry.sha256).collect();
     let deleted = here.keys().filter(|digest| !used.contains(*digest)).count();
     let (objects, bytes) = (manifest.entries.len(), manifest.about.bytes);
-    Copied { objects, bytes, copied, deleted, verified: objects - copied.min(objects) }
+    let (verified, taken_at) = (objects - copied.min(objects), Some(manifest.about.taken_at));
+    Copied { objects, bytes, copied, deleted, verified, taken_at }
 }
 
 async fn transfer_all(

@@ -2,10 +2,12 @@
 
 use shared::db::Data;
 use shared::db::backups::{self, Outcome, Run, Tally, Tier};
+use shared::error::chain;
 use shared::shutdown::Shutdown;
+use shared::time::Instant;
 
 use super::tier::Index;
-use super::{Error, Lease, Manifest, Scratch, TierStore, chain, drill, live, promote};
+use super::{Error, Lease, Manifest, Scratch, TierStore, drill, live, promote};
 use crate::config::{Config, Stores};
 
 /// Progress is told each time that this many objects are done.
@@ -45,18 +47,21 @@ pub(super) struct Copied {
     pub(super) copied: usize,
     pub(super) deleted: usize,
     pub(super) verified: usize,
+    /// When the site was copied that the tier holds then.
+    pub(super) taken_at: Option<Instant>,
 }
 
 impl Copied {
-    fn tally(self) -> Tally {
+    fn outcome(self) -> Outcome {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        Tally {
+        let tally = Tally {
             objects: count(self.objects),
             bytes: i64::try_from(self.bytes).unwrap_or(i64::MAX),
             copied: count(self.copied),
             deleted: count(self.deleted),
             verified: count(self.verified),
-        }
+        };
+        Outcome { tally, taken_at: self.taken_at, ..Outcome::default() }
     }
 }
 
@@ -75,7 +80,8 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<Run, Error> {
     let lease = Lease::take(data, config).await?;
-    let id = if options.dry_run { None } else { Some(backups::begin(data, tier.as_str()).await?) };
+    tracing::info!(%tier, "the backup begins");
+    let id = if options.dry_run { None } else { Some(backups::begin(data, tier).await?) };
     let work = copy_and_prove(config, stores, tier, options);
     let outcome = tokio::select! {
         outcome = work => outcome,
@@ -95,7 +101,7 @@ fn failed(error: &Error) -> Outcome {
 }
 
 fn foreseen(tier: Tier, outcome: Outcome) -> Run {
-    let now = shared::time::Instant::now();
+    let now = Instant::now();
     Run {
         id: String::new(),
         tier: tier.as_str().to_owned(),
@@ -105,6 +111,7 @@ fn foreseen(tier: Tier, outcome: Outcome) -> Run {
         tally: outcome.tally,
         drill: None,
         error: outcome.error,
+        taken_at: outcome.taken_at,
     }
 }
 
@@ -124,12 +131,12 @@ async fn copy_and_prove(config: &Config, stores: &Stores, tier: Tier, options: O
     };
     match copied {
         Err(error) => failed(&error),
-        Ok(copied) if options.dry_run => Outcome { tally: copied.tally(), ..Outcome::default() },
+        Ok(copied) if options.dry_run => copied.outcome(),
         Ok(copied) => {
             let drill = drill::prove(&target, &scratch).await;
             let error =
                 drill.as_ref().err().map(|error| format!("restore drill: {}", chain(error)));
-            Outcome { tally: copied.tally(), drill: Some(drill.is_ok()), error }
+            Outcome { drill: Some(drill.is_ok()), error, ..copied.outcome() }
         }
     }
 }
@@ -147,5 +154,6 @@ pub(super) async fn publish(
     let deleted = tier.sweep(manifest, index.keys().copied()).await?;
     let (objects, bytes) = (manifest.entries.len(), manifest.about.bytes);
     tracing::info!(tier = %context.tier, objects, bytes, copied, deleted, "the tier is up to date");
-    Ok(Copied { objects, bytes, copied, deleted, verified: objects })
+    let taken_at = Some(manifest.about.taken_at);
+    Ok(Copied { objects, bytes, copied, deleted, verified: objects, taken_at })
 }

@@ -37,6 +37,7 @@ pub enum Task {
 }
 
 const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
 /// The hour of the night's work, in UTC.
 const NIGHT_HOUR: i64 = 3;
 /// A task that failed is tried again after this, or when it is due next.
@@ -74,22 +75,27 @@ impl Task {
         }
     }
 
-    /// Nights from one run to the next.
-    fn nights(self) -> i64 {
+    /// How long it is from one run to the next, and how far into a day or hour
+    /// it begins; in milliseconds.
+    fn period(self) -> (i64, i64) {
+        let night = NIGHT_HOUR * HOUR_MS;
         match self {
-            Self::Backup(Tier::Biweekly) => 14,
-            Self::Backup(Tier::Weekly) => 7,
-            Self::Backup(Tier::Daily) | Self::DrillLive | Self::Forget | Self::Prune => 1,
+            Self::Backup(Tier::Biweekly) => (14 * DAY_MS, night),
+            Self::Backup(Tier::Weekly) => (7 * DAY_MS, night),
+            Self::Backup(Tier::Daily) | Self::DrillLive | Self::Prune => (DAY_MS, night),
+            // At midnight too: that is when a salt is over.
+            Self::Forget => (HOUR_MS, 0),
         }
     }
 
     /// When it is due after a run, or a first look, at `now`.
     #[must_use]
     pub fn next(self, now: Instant) -> Instant {
-        let last_night = now.millis() + (self.nights() - 1) * DAY_MS;
-        let into_night = NIGHT_HOUR * 3_600_000;
-        let day = (last_night - into_night).div_euclid(DAY_MS) + 1;
-        Instant::from_millis(day * DAY_MS + into_night)
+        let (period, offset) = self.period();
+        // A tier is due some nights on, counted from any night.
+        let step = period.min(DAY_MS);
+        let last = (now.millis() - offset).div_euclid(step) * step + offset;
+        Instant::from_millis(last + period)
     }
 
     /// When it is tried again after a failure at `now`.
@@ -133,6 +139,13 @@ mod tests {
         let now = at("2026-11-21T03:00:05Z");
         assert_eq!(Task::Backup(Tier::Weekly).next(now), at("2026-11-28T03:00:00Z"));
         assert_eq!(Task::Backup(Tier::Biweekly).next(now), at("2026-12-05T03:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_within_the_hour_and_at_midnight() {
+        let task = Task::Forget;
+        assert_eq!(task.next(at("2026-11-21T03:00:05Z")), at("2026-11-21T04:00:00Z"));
+        assert_eq!(task.next(at("2026-11-21T23:59:59Z")), at("2026-11-22T00:00:00Z"));
     }
 
     #[test]

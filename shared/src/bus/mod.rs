@@ -1,5 +1,8 @@
 //! NATS JetStream: connection, streams, publishing, the relay of the outbox.
 
+pub mod control;
+mod direct;
+mod pack;
 mod publish;
 pub mod queues;
 pub mod relay;
@@ -12,6 +15,7 @@ use async_nats::connection::State;
 use async_nats::jetstream;
 use url::Url;
 
+use crate::config::without_user;
 pub use publish::{Message, PublishError};
 pub use streams::{StreamError, StreamsReady};
 
@@ -26,8 +30,21 @@ pub struct Bus {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use NATS at {url}")]
 pub struct ConnectError {
-    url: String,
+    url: Url,
     source: async_nats::ConnectError,
+}
+
+/// Logs that NATS came or went; the tries in between are many, and say nothing
+/// new.
+async fn note(event: async_nats::Event) {
+    match event {
+        async_nats::Event::Connected => tracing::info!("connected to NATS"),
+        async_nats::Event::Disconnected => {
+            tracing::warn!("the connection to NATS is lost; it is tried again until it is back");
+        }
+        async_nats::Event::LameDuckMode => tracing::info!("NATS is about to stop"),
+        _ => {}
+    }
 }
 
 impl Bus {
@@ -42,9 +59,10 @@ impl Bus {
             .name(name)
             .retry_on_initial_connect()
             .reconnect_delay_callback(delay)
+            .event_callback(note)
             .connect(url.as_str())
             .await
-            .map_err(|source| ConnectError { url: url.to_string(), source })?;
+            .map_err(|source| ConnectError { url: without_user(url), source })?;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(Duration::from_secs(5));
         Ok(Self { client, jetstream })

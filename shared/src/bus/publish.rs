@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::client::PublishErrorKind;
 use async_nats::{HeaderMap, Request, RequestErrorKind};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -15,6 +16,10 @@ pub(super) const BATCH_MAX: usize = 1000;
 const STORED_WITHIN: Duration = Duration::from_secs(5);
 /// A message id of the batch is stored already.
 const DUPLICATE_IN_BATCH: u64 = 10201;
+/// The message is larger than the stream takes.
+const TOO_LARGE: u64 = 10054;
+/// The stream could not store: it is full, or its disk is.
+const STORE_FAILED: u64 = 10077;
 
 /// A message that must be stored once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +39,11 @@ pub enum PublishError {
     /// again is harmless.
     #[error("NATS did not confirm the message: {0}")]
     Unconfirmed(String),
-    /// NATS said no: the stream is full, the message too large.
+    /// The message can never be stored: it is too large, or its subject is
+    /// none.
+    #[error("the message cannot be sent: {0}")]
+    Unfit(String),
+    /// NATS said no: the stream is full.
     #[error("NATS refused the message: {description} (error {code})")]
     Refused {
         /// JetStream's error code.
@@ -42,6 +51,39 @@ pub enum PublishError {
         /// Its words.
         description: String,
     },
+}
+
+impl PublishError {
+    /// Whether the stream as a whole takes nothing now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Refused { code: STORE_FAILED, .. })
+    }
+}
+
+impl From<async_nats::client::PublishError> for PublishError {
+    fn from(error: async_nats::client::PublishError) -> Self {
+        match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject => {
+                Self::Unfit(error.to_string())
+            }
+            PublishErrorKind::Send => Self::Unconfirmed(error.to_string()),
+        }
+    }
+}
+
+impl From<async_nats::RequestError> for PublishError {
+    fn from(error: async_nats::RequestError) -> Self {
+        match error.kind() {
+            RequestErrorKind::NoResponders => Self::Unconfirmed("no stream takes it".to_owned()),
+            RequestErrorKind::MaxPayloadExceeded | RequestErrorKind::InvalidSubject => {
+                Self::Unfit(error.to_string())
+            }
+            RequestErrorKind::TimedOut | RequestErrorKind::Other => {
+                Self::Unconfirmed(error.to_string())
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,8 +149,7 @@ impl Bus {
         for (index, message) in first.iter().enumerate() {
             let headers = batch_headers(message, &id, index + 1);
             let (subject, body) = (message.subject.clone(), message.body.clone());
-            let sent = self.client().publish_with_headers(subject, headers, body).await;
-            sent.map_err(|error| PublishError::Unconfirmed(error.to_string()))?;
+            self.client().publish_with_headers(subject, headers, body).await?;
         }
         let mut headers = batch_headers(last, &id, batch.len());
         headers.insert("Nats-Batch-Commit", "1");
@@ -120,15 +161,12 @@ impl Bus {
             .headers(headers)
             .payload(message.body.clone())
             .timeout(Some(STORED_WITHIN));
-        let answer = self.client().send_request(message.subject.clone(), request).await;
-        let answer = answer.map_err(|error| match error.kind() {
-            RequestErrorKind::NoResponders => {
-                PublishError::Unconfirmed(format!("no stream takes {}", message.subject))
-            }
-            _ => PublishError::Unconfirmed(error.to_string()),
-        })?;
+        let answer = self.client().send_request(message.subject.clone(), request).await?;
         match serde_json::from_slice::<Receipt>(&answer.payload) {
             Ok(Receipt { error: None }) => Ok(()),
+            Ok(Receipt { error: Some(Refusal { err_code: TOO_LARGE, description }) }) => {
+                Err(PublishError::Unfit(description))
+            }
             Ok(Receipt { error: Some(Refusal { err_code: code, description }) }) => {
                 Err(PublishError::Refused { code, description })
             }

@@ -1,23 +1,37 @@
 //! The relay: sends what the outbox holds, one a process.
 //!
 //! It is woken by each commit that filled the outbox, and by a timer for
-//! scheduled messages, for those that NATS did not take, and for those that
-//! another process left behind. A row is deleted after its message is stored;
-//! a crash between the two sends it again, and the stream knows its id.
+//! scheduled messages, for those that NATS did not take, and for those that a
+//! process that is gone left behind. A row is deleted after its message is
+//! stored; a crash between the two sends it again, and the stream knows its id,
+//! or the worker its job.
+//!
+//! Jobs, events and dead letters go their own ways: a full JOBS stream holds up
+//! no event.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
+use super::pack::{self, Parcel};
 use super::{Bus, Message, PublishError};
-use crate::db::outbox::{self, Row};
-use crate::db::{self, Data};
+use crate::db::outbox::{self, Due, Lane};
+use crate::db::{self, Data, Presence};
 use crate::shutdown::Shutdown;
+use crate::time;
 
-/// How many rows are read and sent at once.
-const BATCH: usize = 500;
+/// How many rows of a lane are read and sent at once.
+const PAGE: usize = 2000;
 /// The longest a due message waits when nobody wakes the relay.
 const TICK: Duration = Duration::from_millis(250);
+/// How often it is looked for what others left behind.
+const ADOPT_EVERY: Duration = Duration::from_secs(1);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A message that was refused alone is tried again after this.
+const POSTPONED_FOR: Duration = Duration::from_secs(10);
 
 /// Why a round did not send everything that was due.
 #[derive(Debug, thiserror::Error)]
@@ -25,17 +39,24 @@ pub enum RelayError {
     /// The outbox could not be read or emptied.
     #[error("the outbox cannot be used")]
     Outbox(#[from] db::Error),
+    /// It cannot be told which other relays are there.
+    #[error("the directory relays/ of the database cannot be used")]
+    Presence(#[from] std::io::Error),
     /// NATS did not take the messages.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// There is no connection, so nothing was tried.
+    #[error("NATS is away: {0}")]
+    Away(String),
 }
 
 /// Relays until `shutdown`, then once more, so that what this process has
 /// committed does not wait for another one to find it.
 pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
     let filled = data.outbox_filled();
+    let mut relay = Relay::new(data, bus);
     loop {
-        let pause = match round(&data, &bus).await {
+        let pause = match relay.round().await {
             Ok(()) => TICK,
             Err(error) => {
                 report(&error);
@@ -54,7 +75,7 @@ pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
             () = wait => {}
         }
     }
-    if let Err(error) = round(&data, &bus).await {
+    if let Err(error) = relay.round().await {
         report(&error);
     }
 }
@@ -64,74 +85,149 @@ fn report(error: &RelayError) {
     tracing::warn!(%error, source, "the outbox waits");
 }
 
-/// Sends everything that is due now.
-///
-/// # Errors
-/// At the first batch that could not be sent; the rows stay.
-pub async fn round(data: &Data, bus: &Bus) -> Result<(), RelayError> {
-    loop {
-        let rows = outbox::due(data, BATCH).await?;
-        let full = rows.len() == BATCH;
-        for group in by_stream(rows) {
-            send(data, bus, group).await?;
+/// Sends what this process has to send.
+pub struct Relay {
+    data: Data,
+    bus: Bus,
+    /// Up to where each lane has been sent.
+    after: [i64; 3],
+    sent: Arc<Mutex<Sent>>,
+    presence: Option<Presence>,
+    adopted: Option<Instant>,
+}
+
+/// Rows that are stored by their stream and not deleted yet.
+#[derive(Default)]
+struct Sent {
+    seqs: HashSet<i64>,
+    /// Those whose deletion is to be asked for, once more after a failure.
+    to_forget: Vec<i64>,
+}
+
+impl Relay {
+    /// Of a process.
+    #[must_use]
+    pub fn new(data: Data, bus: Bus) -> Self {
+        Self { data, bus, after: [0; 3], sent: Arc::default(), presence: None, adopted: None }
+    }
+
+    /// Sends everything that is due now.
+    ///
+    /// # Errors
+    /// The first failure of a lane, after the others were served; the rows stay.
+    pub async fn round(&mut self) -> Result<(), RelayError> {
+        self.bus.ready().map_err(RelayError::Away)?;
+        self.adopt().await?;
+        loop {
+            self.forget_sent();
+            let lanes = outbox::due(&self.data, self.after, PAGE).await?;
+            let more = lanes.iter().any(|due| due.more);
+            let lanes = lanes.map(|due| self.without_sent(due));
+            let seen = lanes.each_ref().map(|due| due.seen);
+            let results = join_all(lanes.into_iter().map(|due| self.send(due.rows))).await;
+            let mut failure = None;
+            for (lane, result) in Lane::ALL.into_iter().zip(results) {
+                match result {
+                    Ok(()) => self.after[lane as usize] = seen[lane as usize],
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            self.forget_sent();
+            match failure {
+                Some(error) => return Err(error),
+                None if more => {}
+                None => return Ok(()),
+            }
         }
-        if !full {
+    }
+
+    /// Looks now and then for rows of processes that are gone.
+    async fn adopt(&mut self) -> Result<(), RelayError> {
+        if self.adopted.is_some_and(|last| last.elapsed() < ADOPT_EVERY) {
             return Ok(());
         }
-    }
-}
-
-/// An atomic batch goes to one stream: the first word of the subject names it.
-fn by_stream(rows: Vec<Row>) -> Vec<Vec<Row>> {
-    let mut groups: Vec<Vec<Row>> = Vec::new();
-    for row in rows {
-        let same = |group: &&mut Vec<Row>| stream(&group[0]) == stream(&row);
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(row),
-            None => groups.push(vec![row]),
+        self.adopted = Some(Instant::now());
+        let presence = match self.presence.take() {
+            Some(presence) => presence,
+            None => self.data.presence()?,
+        };
+        let living = self.presence.insert(presence).living()?;
+        let adopted = outbox::adopt(&self.data, living).await?;
+        if adopted > 0 {
+            tracing::info!(adopted, "messages of a process that is gone go on");
+            self.after = [0; 3];
         }
+        Ok(())
     }
-    groups
-}
 
-fn stream(row: &Row) -> &str {
-    row.subject.split('.').next().unwrap_or_default()
-}
+    fn without_sent(&self, mut due: Due) -> Due {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        due.rows.retain(|row| !sent.seqs.contains(&row.seq));
+        due
+    }
 
-/// Sends one group. When NATS refuses it as a whole, each message is tried
-/// alone, so that one that can never be stored does not hold up the others.
-async fn send(data: &Data, bus: &Bus, group: Vec<Row>) -> Result<(), RelayError> {
-    let seqs: Vec<i64> = group.iter().map(|row| row.seq).collect();
-    let messages: Vec<Message> = group.into_iter().map(message).collect();
-    let stored = match bus.publish_all(&messages).await {
-        Ok(()) => seqs,
-        Err(PublishError::Refused { .. }) if messages.len() > 1 => {
-            send_each(bus, &seqs, &messages).await?
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(outbox::forget(data, stored).await?)
-}
-
-async fn send_each(
-    bus: &Bus,
-    seqs: &[i64],
-    messages: &[Message],
-) -> Result<Vec<i64>, PublishError> {
-    let mut stored = Vec::new();
-    for (seq, message) in seqs.iter().zip(messages) {
-        match bus.publish(message).await {
-            Ok(()) => stored.push(*seq),
-            Err(error @ PublishError::Refused { .. }) => {
-                tracing::error!(%error, msg_id = message.msg_id, subject = message.subject,
-                    "a message stays in the outbox");
+    /// Sends rows of one stream. When NATS refuses them as a whole, each is
+    /// tried alone, so that one that can never be stored holds up no other.
+    async fn send(&self, rows: Vec<outbox::Row>) -> Result<(), RelayError> {
+        let parcels = pack::parcels(rows);
+        let messages: Vec<Message> = parcels.iter().map(|it| it.message.clone()).collect();
+        match self.bus.publish_all(&messages).await {
+            Ok(()) => {
+                parcels.iter().for_each(|parcel| self.was_stored(parcel));
+                Ok(())
             }
-            Err(error) => return Err(error),
+            Err(error @ PublishError::Unconfirmed(_)) => Err(error.into()),
+            Err(error) if error.is_full() => Err(error.into()),
+            Err(_) => self.send_each(parcels).await,
         }
     }
-    Ok(stored)
-}
 
-fn message(row: Row) -> Message {
-    Message { msg_id: row.msg_id, subject: row.subject, body: row.body.into() }
+    async fn send_each(&self, parcels: Vec<Parcel>) -> Result<(), RelayError> {
+        for parcel in parcels {
+            match self.bus.publish(&parcel.message).await {
+                Ok(()) => self.was_stored(&parcel),
+                Err(PublishError::Unfit(why)) => self.give_up(parcel, why).await?,
+                Err(error @ PublishError::Refused { .. }) if !error.is_full() => {
+                    tracing::error!(%error, msg_id = parcel.message.msg_id, "a message waits");
+                    let due = time::Instant::now().plus(POSTPONED_FOR);
+                    outbox::postpone(&self.data, parcel.seqs, due).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a message that no stream will ever take, where it is seen.
+    async fn give_up(&self, parcel: Parcel, why: String) -> Result<(), RelayError> {
+        let Parcel { message, seqs } = parcel;
+        tracing::error!(why, msg_id = message.msg_id, subject = message.subject, "unfit");
+        Ok(db::done::keep_unfit(&self.data, seqs, why).await?)
+    }
+
+    fn was_stored(&self, parcel: &Parcel) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.seqs.extend(&parcel.seqs);
+        sent.to_forget.extend(&parcel.seqs);
+    }
+
+    fn forget_sent(&self) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let seqs = std::mem::take(&mut sent.to_forget);
+        drop(sent);
+        if seqs.is_empty() {
+            return;
+        }
+        let (of, asked) = (Arc::clone(&self.sent), seqs.clone());
+        outbox::forget(&self.data, seqs, move |forgotten| {
+            let mut sent = of.lock().unwrap_or_else(PoisonError::into_inner);
+            if forgotten {
+                asked.iter().for_each(|seq| {
+                    sent.seqs.remove(seq);
+                });
+            } else {
+                sent.to_forget.extend(asked);
+            }
+        });
+    }
 }

@@ -58,7 +58,7 @@ pub(super) fn epoch(events: &async_nats::jetstream::stream::Info) -> String {
 fn jobs() -> Config {
     Config {
         name: subject::JOBS.to_owned(),
-        subjects: vec![subject::ALL_JOBS.to_owned()],
+        subjects: subject::ALL_JOBS.map(str::to_owned).to_vec(),
         retention: RetentionPolicy::WorkQueue,
         discard: DiscardPolicy::New,
         max_bytes: 1024 * MIB,

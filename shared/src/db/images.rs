@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Data, Error, Page, Tx, outbox, uuid};
 use crate::events::Event;
-use crate::jobs::images::{MakeVariants, Picture, Variant};
+use crate::jobs::images::{COVER, MakeVariants, Picture, Variant};
 use crate::time::Instant;
 
 /// How far an image is.
@@ -69,6 +69,16 @@ pub struct Image {
     pub created_at: Instant,
     /// Narrowest first.
     pub variants: Vec<Variant>,
+}
+
+impl Image {
+    /// Whether a variant is the square cover, which shows only a part of an
+    /// image that is not square. Larger ones may only round to a square.
+    #[must_use]
+    pub fn is_cover(&self, variant: &Variant) -> bool {
+        let square = variant.width == variant.height && variant.width <= COVER;
+        square && self.width != self.height
+    }
 }
 
 /// An upload that was stored in the private bucket.
@@ -231,4 +241,51 @@ pub async fn set_alt(data: &Data, id: Uuid, alt: String) -> Result<bool, Error> 
     data.writer()
         .write(move |tx| Ok(tx.conn().execute(sql, params![id.to_string(), alt])? == 1))
         .await
+}
+
+/// Forgets an image and its variants; false when there is none of that id. The
+/// objects stay in their buckets: another image of the same content has them too.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn delete(data: &Data, id: Uuid) -> Result<bool, Error> {
+    let sql = "DELETE FROM images WHERE id = ?1";
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [id.to_string()])? == 1)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(width: u32, height: u32) -> Image {
+        Image {
+            id: Uuid::nil(),
+            status: ImageStatus::Ready,
+            error: None,
+            filename: String::new(),
+            alt: String::new(),
+            width: Some(width),
+            height: Some(height),
+            placeholder: None,
+            bytes: 0,
+            created_at: Instant::now(),
+            variants: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(of: (u32, u32), (width, height): (u32, u32), cover: bool) {
+        let (key, media_type) = (String::new(), "image/jpeg".to_owned());
+        let variant = Variant { key, width, height, media_type, bytes: 0 };
+        assert_eq!(image(of.0, of.1).is_cover(&variant), cover);
+    }
+
+    #[test]
+    fn a_size_that_rounds_to_a_square_is_not_the_cover() {
+        check((2400, 1600), (200, 200), true);
+        check((150, 100), (100, 100), true);
+        check((641, 640), (320, 320), false);
+        check((640, 640), (200, 200), false);
+        check((2400, 1600), (320, 213), false);
+    }
 }

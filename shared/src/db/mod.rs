@@ -7,26 +7,36 @@
 
 pub mod alerts;
 pub mod backups;
+pub mod batches;
+pub mod begun;
+pub mod blogroll;
 pub mod comments;
 pub mod done;
 pub mod images;
+pub mod jobs;
+mod origin;
 pub mod outbox;
+pub mod periodic;
 pub mod posts;
 mod readers;
 mod schema;
 pub mod settings;
+pub mod sources;
 pub mod ttl;
+pub mod unique;
 pub mod users;
 pub mod views;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use origin::Presence;
 pub use readers::Readers;
 pub use schema::{Prepared, Schema};
 pub use writer::{Tx, Writer};
@@ -81,6 +91,9 @@ pub enum Error {
     /// A statement failed.
     #[error("the database refused a statement")]
     Sqlite(#[from] rusqlite::Error),
+    /// SQLite undid the whole transaction (a full disk, a failing one).
+    #[error("the database undid the whole transaction")]
+    RolledBack,
     /// The transaction that held this change could not be committed.
     #[error("the change could not be committed: {0}")]
     Commit(Arc<rusqlite::Error>),
@@ -119,7 +132,7 @@ impl Error {
         use rusqlite::ErrorCode as Code;
         let code = match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
-            Self::Commit(_) | Self::WriterGone => return true,
+            Self::Commit(_) | Self::RolledBack | Self::WriterGone => return true,
             _ => None,
         };
         matches!(
@@ -170,12 +183,12 @@ impl Data {
         })
     }
 
-    /// Creates `data.db` when it is absent and migrates it to this version.
+    /// Creates `data.db` when it is absent and migrates it, as [`prepare`] does
+    /// with both databases.
     ///
     /// # Errors
-    /// When it is newer than this program, or a migration fails (and is then
-    /// rolled back).
-    pub fn prepare(dir: &Path) -> Result<schema::Prepared, Error> {
+    /// As [`prepare`].
+    pub fn prepare(dir: &Path) -> Result<Prepared, Error> {
         schema::DATA.prepare(&dir.join("data.db"))
     }
 
@@ -205,8 +218,18 @@ impl Data {
 
     /// Marks the outbox rows of this process.
     #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
+    pub fn origin(&self) -> Arc<str> {
+        Arc::clone(&self.origin)
+    }
+
+    /// Says that this process sends its outbox rows itself, until it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be made.
+    pub fn presence(&self) -> std::io::Result<Presence> {
+        let dir = self.path.parent().unwrap_or(&self.path);
+        Presence::new(dir, self.origin())
     }
 
     /// Whether a statement can be run: what readiness asks.
@@ -238,11 +261,12 @@ impl Ttl {
         Ok(Self { writer: Writer::start("ttl.db", writer, "".into(), || {}), readers })
     }
 
-    /// Creates `ttl.db` when it is absent and migrates it.
+    /// Creates `ttl.db` when it is absent and migrates it, as [`prepare`] does
+    /// with both databases.
     ///
     /// # Errors
-    /// As [`Data::prepare`].
-    pub fn prepare(dir: &Path) -> Result<schema::Prepared, Error> {
+    /// As [`prepare`].
+    pub fn prepare(dir: &Path) -> Result<Prepared, Error> {
         schema::TTL.prepare(&dir.join("ttl.db"))
     }
 
@@ -255,6 +279,35 @@ impl Ttl {
     }
 }
 
+/// Refuses a directory of which a database was written by a newer Hearth, and
+/// changes nothing in it. What is absent is fine.
+///
+/// # Errors
+/// [`Error::Newer`], or when a database cannot be read.
+pub fn refuse_newer(dir: &Path) -> Result<(), Error> {
+    schema::DATA.refuse_newer(&dir.join("data.db"))?;
+    schema::TTL.refuse_newer(&dir.join("ttl.db"))
+}
+
+/// Creates `data.db` and `ttl.db` where absent and migrates them to this
+/// version; when one of them is newer, the other is left as it is too.
+///
+/// # Errors
+/// When one is newer than this program, or a migration fails (and is then
+/// rolled back).
+pub fn prepare(dir: &Path) -> Result<(Prepared, Prepared), Error> {
+    refuse_newer(dir)?;
+    Ok((Data::prepare(dir)?, Ttl::prepare(dir)?))
+}
+
+/// Opens `path` so that closing it never writes: before the version of a file
+/// is known, its WAL is not ours to fold into it.
+fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
 /// Opens an existing file with the settings that every connection needs.
 fn connect(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     if rusqlite::version_number() < SAFE_SQLITE {
@@ -264,16 +317,16 @@ fn connect(path: &Path, schema: &Schema) -> Result<Connection, Error> {
         return Err(Error::Missing(path.to_owned()));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || -> rusqlite::Result<Connection> {
-        let conn = Connection::open_with_flags(path, flags)?;
-        configure(&conn, schema)?;
+    let connected = || -> rusqlite::Result<Connection> {
+        let mut conn = open(path, flags)?;
+        configure(&mut conn, schema)?;
         Ok(conn)
     };
-    open().map_err(|source| Error::Open { path: path.to_owned(), source })
+    connected().map_err(|source| Error::Open { path: path.to_owned(), source })
 }
 
-fn configure(conn: &Connection, schema: &Schema) -> rusqlite::Result<()> {
-    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+fn configure(conn: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
+    conn.busy_handler(Some(wait_for_lock))?;
     // FULL: a commit that was answered survives a power cut.
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -282,9 +335,21 @@ fn configure(conn: &Connection, schema: &Schema) -> rusqlite::Result<()> {
     if schema.replicated {
         // Litestream alone checkpoints, else it would miss frames.
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    } else {
+        // What is forgotten is overwritten, not only marked as free.
+        conn.pragma_update(None, "secure_delete", true)?;
     }
     Ok(())
+}
+
+/// Waits for another process's transaction, five seconds at most. SQLite's own
+/// handler sleeps up to 100 ms at a time; a commit here takes a few tenths of
+/// one.
+fn wait_for_lock(tries: i32) -> bool {
+    const SHORT: i32 = 100;
+    let pause = if tries < SHORT { Duration::from_micros(50) } else { Duration::from_millis(1) };
+    std::thread::sleep(pause);
+    tries < SHORT + 5000
 }
 
 /// A UUID column.

@@ -1,21 +1,27 @@
 //! The outbox: messages that leave in the transaction that caused them.
+//!
+//! A row belongs to the process that wrote it (its *origin*), and that
+//! process's relay sends it. What a process without a relay leaves behind is
+//! adopted by another, see [`super::Presence`].
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Data, Error, Tx};
+use super::{Data, Error, Tx, unique};
 use crate::envelope::Envelope;
 use crate::events::Event;
-use crate::jobs::Job;
+use crate::jobs::enqueue::{Enqueue, Priority};
+use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
 
-/// After this long a row is relayed by whichever process sees it: the one that
-/// wrote it may be gone.
-const ORPHANED_AFTER: Duration = Duration::from_secs(2);
+/// DEAD keeps so many bytes of a message at most, under NATS's limit of 1 MiB;
+/// the row in `dead_jobs` keeps all.
+const DEAD_MAX: usize = 900_000;
 
 /// A message on its way to its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +34,44 @@ pub struct Row {
     pub subject: String,
     /// The envelope.
     pub body: Vec<u8>,
+    /// Whether it may share a message with others of its subject.
+    pub packs: bool,
+}
+
+/// The stream that a row goes to. What one of them refuses does not hold up
+/// the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// [`subject::JOBS`].
+    Jobs,
+    /// [`subject::EVENTS`].
+    Events,
+    /// [`subject::DEAD`].
+    Dead,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Jobs, Self::Events, Self::Dead];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs.",
+            Self::Events => "events.",
+            Self::Dead => "dead.",
+        }
+    }
+}
+
+/// Rows of one lane that are due, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// No row up to here is left out, but those that wait for their time.
+    pub seen: i64,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// How much waits in the outbox.
@@ -46,34 +90,74 @@ pub struct Depth {
 /// # Errors
 /// When the row cannot be written.
 pub fn job<J: Job>(tx: &Tx<'_>, job: J, cause: Uuid) -> Result<Uuid, Error> {
-    job_at(tx, job, cause, tx.now())
+    enqueue(tx, Enqueue::new(job, cause))
 }
 
-/// Sends `job` not before `due`; gives its id.
+/// Sends a job when the transaction commits; gives its id, or that of the job
+/// that holds its key.
 ///
 /// # Errors
 /// When the row cannot be written.
-pub fn job_at<J: Job>(tx: &Tx<'_>, job: J, cause: Uuid, due: Instant) -> Result<Uuid, Error> {
-    let envelope = job.envelope(cause);
-    let (id, msg_id) = (envelope.id, envelope.msg_id());
-    insert(tx, &msg_id, &J::subject(), &envelope.to_json(), due)?;
-    Ok(id)
+pub fn enqueue<P: Serialize>(tx: &Tx<'_>, job: Enqueue<P>) -> Result<Uuid, Error> {
+    let Enqueue { queue, envelope, due, priority, travel, unique } = job;
+    if let Some(unique) = unique
+        && let Some(holder) = unique::take(tx, &queue, &unique, envelope.id)?
+    {
+        return Ok(holder);
+    }
+    let subject = subject::job_at(&queue, &envelope.kind, priority);
+    insert(
+        tx,
+        &Outgoing {
+            msg_id: &envelope.msg_id(),
+            subject: &subject,
+            body: &envelope.to_json(),
+            due,
+            packs: travel == Travel::Packed,
+        },
+    )?;
+    Ok(envelope.id)
 }
 
-/// Sends a failed job once more, not before `due`, as its next attempt.
+/// Sends a job that failed or was put off once more, not before `due`, as its
+/// next attempt; alone, since it may fail again.
 ///
 /// # Errors
 /// When the row cannot be written.
-pub fn retry<P: Serialize + Clone>(
+pub fn again<P: Serialize>(
     tx: &Tx<'_>,
-    queue: &str,
-    failed: &Envelope<P>,
+    (queue, priority): (&str, Priority),
+    next: &Envelope<P>,
     due: Instant,
 ) -> Result<(), Error> {
-    let mut next = failed.clone();
-    next.attempt += 1;
-    let subject = subject::job(queue, &next.kind);
-    insert(tx, &next.msg_id(), &subject, &next.to_json(), due)
+    insert(
+        tx,
+        &Outgoing {
+            msg_id: &next.msg_id(),
+            subject: &subject::job_at(queue, &next.kind, priority),
+            body: &next.to_json(),
+            due: Some(due),
+            packs: false,
+        },
+    )
+}
+
+/// Sends a job of a pack once more, in a message of its own.
+///
+/// # Errors
+/// When the row cannot be written.
+pub fn alone<P: Serialize>(
+    tx: &Tx<'_>,
+    (queue, priority): (&str, Priority),
+    job: &Envelope<P>,
+) -> Result<(), Error> {
+    let subject = subject::job_at(queue, &job.kind, priority);
+    insert(tx, &Outgoing::now(&format!("{}.alone", job.msg_id()), &subject, &job.to_json()))
+}
+
+/// Sends the job that follows a batch.
+pub(super) fn follow(tx: &Tx<'_>, batch: Uuid, subject: &str, body: &[u8]) -> Result<(), Error> {
+    insert(tx, &Outgoing::now(&format!("batch.{batch}"), subject, body))
 }
 
 /// Sends a dead job back to its queue, as it was, with attempts counted anew.
@@ -81,9 +165,8 @@ pub fn retry<P: Serialize + Clone>(
 pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uuid, Error> {
     dead.cause = dead.id;
     dead.id = Uuid::now_v7();
-    dead.attempt = 1;
-    let subject = subject::job(queue, &dead.kind);
-    insert(tx, &dead.msg_id(), &subject, &dead.to_json(), tx.now())?;
+    (dead.attempt, dead.snoozes) = (1, 0);
+    insert(tx, &Outgoing::now(&dead.msg_id(), &subject::job(queue, &dead.kind), &dead.to_json()))?;
     Ok(dead.id)
 }
 
@@ -93,7 +176,7 @@ pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uui
 /// When the row cannot be written.
 pub fn event(tx: &Tx<'_>, event: &Event) -> Result<(), Error> {
     let Event { topic, envelope } = event;
-    insert(tx, &envelope.msg_id(), &topic.subject(), &envelope.to_json(), tx.now())
+    insert(tx, &Outgoing::now(&envelope.msg_id(), &topic.subject(), &envelope.to_json()))
 }
 
 /// Sends a dead job's bytes to the dead-letter stream.
@@ -104,68 +187,160 @@ pub(super) fn dead_letter(
     kind: &str,
     body: &[u8],
 ) -> Result<(), Error> {
-    insert(tx, &format!("dead.{id}"), &subject::dead(queue, kind), body, tx.now())
+    let kept = &body[..body.len().min(DEAD_MAX)];
+    insert(tx, &Outgoing::now(&format!("dead.{id}"), &subject::dead(queue, kind), kept))
 }
 
-fn insert(
-    tx: &Tx<'_>,
-    msg_id: &str,
-    subject: &str,
-    body: &[u8],
-    due: Instant,
-) -> Result<(), Error> {
-    let sql = "INSERT INTO outbox (msg_id, subject, body, origin, created_at, due_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (msg_id) DO NOTHING";
-    let row = params![msg_id, subject, body, tx.origin(), tx.now(), due];
+/// A row to be written.
+struct Outgoing<'a> {
+    msg_id: &'a str,
+    subject: &'a str,
+    body: &'a [u8],
+    due: Option<Instant>,
+    packs: bool,
+}
+
+impl<'a> Outgoing<'a> {
+    fn now(msg_id: &'a str, subject: &'a str, body: &'a [u8]) -> Self {
+        Self { msg_id, subject, body, due: None, packs: false }
+    }
+}
+
+fn insert(tx: &Tx<'_>, row: &Outgoing<'_>) -> Result<(), Error> {
+    let sql = "INSERT INTO outbox (msg_id, subject, body, origin, created_at, due_at, packs) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let Outgoing { msg_id, subject, body, due, packs } = *row;
+    let row = params![msg_id, subject, body, tx.origin(), tx.now(), due, packs];
     tx.conn().prepare_cached(sql)?.execute(row)?;
     tx.outbox_filled();
     Ok(())
 }
 
-/// The oldest messages that are due and are this process's, or nobody's.
+/// What this process has to send now, a [`Due`] a lane: rows after `after[lane]`
+/// that go at once, and scheduled ones whose time has come.
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn due(data: &Data, limit: usize) -> Result<Vec<Row>, Error> {
-    let origin = data.origin().to_owned();
-    data.readers().read(move |conn| select_due(conn, &origin, limit)).await
+pub async fn due(data: &Data, after: [i64; 3], limit: usize) -> Result<[Due; 3], Error> {
+    let origin = data.origin();
+    data.readers()
+        .read(move |conn| {
+            let newest = conn
+                .prepare_cached("SELECT coalesce(max(seq), 0) FROM outbox")?
+                .query_row([], |row| row.get(0))?;
+            let lane =
+                |lane: Lane| select_due(conn, lane, &origin, after[lane as usize], newest, limit);
+            Ok([lane(Lane::Jobs)?, lane(Lane::Events)?, lane(Lane::Dead)?])
+        })
+        .await
 }
 
-fn select_due(conn: &rusqlite::Connection, origin: &str, limit: usize) -> Result<Vec<Row>, Error> {
-    let sql = "SELECT seq, msg_id, subject, body FROM outbox \
-               WHERE due_at <= ?1 AND (origin = ?2 OR max(created_at, due_at) <= ?3) \
-               ORDER BY seq LIMIT ?4";
-    let now = Instant::now();
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map(
-        params![now, origin, now.minus(ORPHANED_AFTER), limit as i64],
-        |row| {
-            Ok(Row {
-                seq: row.get(0)?,
-                msg_id: row.get(1)?,
-                subject: row.get(2)?,
-                body: row.get(3)?,
-            })
-        },
-    )?;
-    Ok(rows.collect::<Result<_, _>>()?)
+fn select_due(
+    conn: &Connection,
+    lane: Lane,
+    origin: &Arc<str>,
+    after: i64,
+    newest: i64,
+    limit: usize,
+) -> Result<Due, Error> {
+    let at_once = "SELECT seq, msg_id, subject, body, packs FROM outbox \
+                   WHERE seq > ?1 AND seq <= ?2 AND due_at IS NULL AND origin = ?3 \
+                   AND substr(subject, 1, ?4) = ?5 ORDER BY seq LIMIT ?6";
+    let scheduled = "SELECT seq, msg_id, subject, body, packs FROM outbox \
+                     WHERE due_at <= ?1 AND origin = ?2 \
+                     AND substr(subject, 1, ?3) = ?4 ORDER BY due_at LIMIT ?5";
+    let (prefix, limit) = (lane.prefix(), limit as i64);
+    let size = prefix.len() as i64;
+    let mut statement = conn.prepare_cached(at_once)?;
+    let found = statement.query_map(params![after, newest, &**origin, size, prefix, limit], row)?;
+    let mut rows = found.collect::<Result<Vec<Row>, _>>()?;
+    let more = rows.len() as i64 == limit;
+    let seen = if more { rows.last().map_or(newest, |row| row.seq) } else { newest };
+    let mut statement = conn.prepare_cached(scheduled)?;
+    let found =
+        statement.query_map(params![Instant::now(), &**origin, size, prefix, limit], row)?;
+    rows.extend(found.collect::<Result<Vec<Row>, _>>()?);
+    Ok(Due { rows, seen, more })
 }
 
-/// Forgets messages that their stream has stored.
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        seq: row.get(0)?,
+        msg_id: row.get(1)?,
+        subject: row.get(2)?,
+        body: row.get(3)?,
+        packs: row.get(4)?,
+    })
+}
+
+/// Takes rows out of the outbox, to be kept elsewhere in the same transaction.
+pub(super) fn take(tx: &Tx<'_>, seq: i64) -> Result<Option<Row>, Error> {
+    let sql = "DELETE FROM outbox WHERE seq = ?1 RETURNING seq, msg_id, subject, body, packs";
+    Ok(tx.conn().prepare_cached(sql)?.query_row([seq], row).optional()?)
+}
+
+/// Forgets messages that their stream has stored, with the next change that is
+/// flushed anyway; `ended` is told whether that went well.
+pub fn forget(data: &Data, seqs: Vec<i64>, ended: impl FnOnce(bool) + Send + 'static) {
+    let delete = move |tx: &Tx<'_>| {
+        let mut statement =
+            tx.conn().prepare_cached("DELETE FROM outbox WHERE seq BETWEEN ?1 AND ?2")?;
+        for run in runs(seqs) {
+            statement.execute([run.start(), run.end()])?;
+        }
+        Ok(())
+    };
+    data.writer().later(delete, ended);
+}
+
+/// Numbers that follow each other, as ranges: rows of one process mostly do.
+fn runs(mut seqs: Vec<i64>) -> Vec<RangeInclusive<i64>> {
+    seqs.sort_unstable();
+    let mut runs: Vec<RangeInclusive<i64>> = Vec::new();
+    for seq in seqs {
+        match runs.last_mut() {
+            Some(run) if *run.end() + 1 == seq => *run = *run.start()..=seq,
+            _ => runs.push(seq..=seq),
+        }
+    }
+    runs
+}
+
+/// Has messages that were refused wait until `due`.
 ///
 /// # Errors
-/// When they cannot be deleted; they are then sent again, and refused as
-/// duplicates.
-pub async fn forget(data: &Data, seqs: Vec<i64>) -> Result<(), Error> {
+/// When the rows cannot be written.
+pub async fn postpone(data: &Data, seqs: Vec<i64>, due: Instant) -> Result<(), Error> {
     data.writer()
         .write(move |tx| {
-            let mut statement = tx.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+            let sql = "UPDATE outbox SET due_at = ?2 WHERE seq = ?1";
+            let mut statement = tx.conn().prepare_cached(sql)?;
             for seq in seqs {
-                statement.execute([seq])?;
+                statement.execute(params![seq, due])?;
             }
             Ok(())
         })
         .await
+}
+
+/// Takes over what processes without a relay have left: rows of any origin that
+/// is not among `living`. Gives how many.
+///
+/// # Errors
+/// When the rows cannot be written.
+pub async fn adopt(data: &Data, living: Vec<String>) -> Result<usize, Error> {
+    let known = serde_json::to_string(&living).expect("a list of strings is JSON");
+    let left = "SELECT EXISTS (SELECT 1 FROM outbox \
+                WHERE origin NOT IN (SELECT value FROM json_each(?1)))";
+    let asked = known.clone();
+    let read =
+        move |conn: &Connection| Ok::<_, Error>(conn.query_row(left, [asked], |row| row.get(0))?);
+    if !data.readers().read::<bool, Error, _>(read).await? {
+        return Ok(0);
+    }
+    let sql = "UPDATE outbox SET origin = ?2 \
+               WHERE origin NOT IN (SELECT value FROM json_each(?1))";
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, params![known, tx.origin()])?)).await
 }
 
 /// How much waits.
@@ -173,16 +348,16 @@ pub async fn forget(data: &Data, seqs: Vec<i64>) -> Result<(), Error> {
 /// # Errors
 /// When it cannot be read.
 pub async fn depth(data: &Data) -> Result<Depth, Error> {
-    let sql = "SELECT count(*) FILTER (WHERE due_at <= ?1), count(*) FILTER (WHERE due_at > ?1), \
-               coalesce(?1 - min(max(created_at, due_at)) FILTER (WHERE due_at <= ?1), 0) \
-               FROM outbox";
+    let sql = "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1), \
+               coalesce(?1 - min(due) FILTER (WHERE due <= ?1), 0) \
+               FROM (SELECT max(created_at, coalesce(due_at, 0)) AS due FROM outbox)";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Depth { due: row.get(0)?, scheduled: row.get(1)?, oldest_ms: row.get(2)? })
     };
     data.readers().read(move |conn| Ok(conn.query_row(sql, [Instant::now()], read)?)).await
 }
 
-/// A job whose time has not come.
+/// A job that waits in the outbox, mostly for its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scheduled {
     /// `jobs.<queue>.<kind>`.
@@ -193,32 +368,51 @@ pub struct Scheduled {
     pub due: Instant,
 }
 
-/// The jobs whose time has not come, the next first.
+/// A job that has not been sent, whether its time has come or not.
 ///
 /// # Errors
-/// When they cannot be read.
-pub async fn scheduled(data: &Data, limit: usize) -> Result<Vec<Scheduled>, Error> {
-    let sql = "SELECT subject, body, due_at FROM outbox \
-               WHERE due_at > ?1 AND subject LIKE 'jobs.%' ORDER BY due_at, seq LIMIT ?2";
+/// When it cannot be read.
+pub async fn find_job(data: &Data, id: String) -> Result<Option<Scheduled>, Error> {
+    let sql = "SELECT subject, body, coalesce(due_at, created_at) FROM outbox \
+               WHERE substr(msg_id, 1, 36) = ?1 AND substr(subject, 1, 5) = 'jobs.'";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
     };
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [id], read).optional()?)).await
+}
+
+/// The jobs whose time has not come, the next first; of one queue, if it is
+/// named.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn scheduled(
+    data: &Data,
+    queue: Option<String>,
+    limit: usize,
+) -> Result<Vec<Scheduled>, Error> {
+    let sql = "SELECT subject, body, due_at FROM outbox WHERE due_at > ?1 \
+               AND substr(subject, 1, length(?2)) = ?2 ORDER BY due_at, seq LIMIT ?3";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
+    };
+    let prefix = queue.map_or_else(|| "jobs.".to_owned(), |queue| subject::job(&queue, ""));
     data.readers()
         .read(move |conn| {
             let mut statement = conn.prepare_cached(sql)?;
-            let rows = statement.query_map(params![Instant::now(), limit as i64], read)?;
+            let rows = statement.query_map(params![Instant::now(), prefix, limit as i64], read)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
 }
 
-/// When the next scheduled message is due.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn next_due(data: &Data) -> Result<Option<Instant>, Error> {
-    let sql = "SELECT min(due_at) FROM outbox WHERE due_at > ?1";
-    data.readers()
-        .read(move |conn| Ok(conn.query_row(sql, [Instant::now()], |row| row.get(0))?))
-        .await
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rows_that_were_sent_are_in_the_ranges() {
+        assert_eq!(runs(vec![3, 1, 2, 7, 9, 8]), [1..=3, 7..=9]);
+        assert!(runs(Vec::new()).is_empty());
+    }
 }

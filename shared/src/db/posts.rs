@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Data, Error, Page, Tx, outbox, uuid};
+use crate::jobs::enqueue::Enqueue;
 use crate::jobs::posts::PublishPost;
 use crate::markdown::Rendered;
 use crate::time::Instant;
@@ -170,6 +171,24 @@ pub async fn get(data: &Data, slug: String) -> Result<Option<Post>, Error> {
     data.readers().read(move |conn| select(conn, &slug)).await
 }
 
+/// Which of these addresses are of published posts.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn published(data: &Data, slugs: Vec<String>) -> Result<Vec<String>, Error> {
+    let sql = "SELECT slug FROM posts WHERE slug = ?1 AND status = 'published'";
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut published = Vec::new();
+            for slug in slugs {
+                published.extend(statement.query_row([slug], |row| row.get(0)).optional()?);
+            }
+            Ok(published)
+        })
+        .await
+}
+
 fn select(conn: &rusqlite::Connection, slug: &str) -> Result<Option<Post>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM posts WHERE slug = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([slug], post).optional()?)
@@ -230,6 +249,22 @@ pub async fn neighbours(
                 statement.query_row(row, |row| Ok((row.get(0)?, row.get(1)?))).optional()
             };
             Ok((one(newer)?, one(older)?))
+        })
+        .await
+}
+
+/// Slug and title of the posts that show an image, by title.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn with_image(data: &Data, image: Uuid) -> Result<Vec<Neighbour>, Error> {
+    let sql = "SELECT slug, title FROM posts WHERE instr(html, 'image:' || ?1) > 0 ORDER BY title";
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows =
+                statement.query_map([image.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
 }
@@ -310,7 +345,7 @@ pub async fn create(
 }
 
 /// Saves a post anew. `seen` is the version that the author changed; `None`
-/// overwrites whatever is there.
+/// overwrites whatever is there. What changes nothing is no new version.
 ///
 /// # Errors
 /// Any [`SaveError`].
@@ -327,6 +362,9 @@ pub async fn update(
             let old = current(tx, slug, seen)?;
             if draft.slug != old.slug && select(tx.conn(), &draft.slug)?.is_some() {
                 return Err(SaveError::SlugTaken(draft.slug));
+            }
+            if says(&old, &draft, tx.now()) && old.html == html.html {
+                return Ok(old);
             }
             save(tx, old.id, &draft, &html, cause)
         })
@@ -383,17 +421,34 @@ fn save(
     let key = id.to_string();
     let status = draft.status.as_str();
     let Rendered { html, excerpt, words } = html;
-    let PostDraft { slug, title, markdown, publish_at, .. } = draft;
+    let PostDraft { slug, title, markdown, .. } = draft;
+    let publish_at = kept_date(draft, tx.now());
     let row =
         params![key, slug, title, markdown, html, excerpt, words, status, publish_at, tx.now()];
     tx.conn().execute(sql, row).map_err(Error::from)?;
     save_tags(tx, &key, &draft.tags)?;
     save_text(tx, &key, draft)?;
     if let (PostStatus::Scheduled, Some(due)) = (draft.status, draft.publish_at) {
-        outbox::job_at(tx, PublishPost { post: id }, cause, due)?;
+        outbox::enqueue(tx, Enqueue::new(PublishPost { post: id }, cause).at(due))?;
     }
     let saved = select(tx.conn(), &draft.slug)?;
     saved.ok_or_else(|| SaveError::Unknown(draft.slug.clone()))
+}
+
+/// A post that is public now is not of a day to come.
+fn kept_date(draft: &PostDraft, now: Instant) -> Option<Instant> {
+    let public = draft.status == PostStatus::Published;
+    draft.publish_at.filter(|at| !public || *at <= now)
+}
+
+/// Whether a post is what its author says already.
+fn says(post: &Post, draft: &PostDraft, now: Instant) -> bool {
+    let mut tags = draft.tags.clone();
+    tags.sort();
+    let texts = (&post.slug, &post.title, &post.markdown);
+    texts == (&draft.slug, &draft.title, &draft.markdown)
+        && post.tags == tags
+        && (post.status, post.publish_at) == (draft.status, kept_date(draft, now))
 }
 
 fn save_tags(tx: &Tx<'_>, id: &str, tags: &[String]) -> Result<(), Error> {
@@ -426,7 +481,34 @@ pub fn publish_due(tx: &Tx<'_>, id: Uuid) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::fts_query;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_changes_nothing_is_no_new_version() {
+        let dir = std::env::temp_dir().join(format!("posts-{}", Uuid::now_v7()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Data::prepare(&dir).unwrap();
+        let data = Data::open(&dir).unwrap();
+        let draft = PostDraft {
+            slug: "a".to_owned(),
+            title: "A".to_owned(),
+            markdown: "text".to_owned(),
+            tags: vec!["two".to_owned(), "one".to_owned()],
+            status: PostStatus::Published,
+            publish_at: Some(Instant::now().plus(std::time::Duration::from_secs(60))),
+        };
+        let html = crate::markdown::render_post(&draft.markdown);
+        let cause = Uuid::now_v7();
+        let first = create(&data, draft.clone(), html.clone(), cause).await.unwrap();
+        let save = async |draft: &PostDraft| {
+            let (slug, html) = (first.slug.clone(), html.clone());
+            update(&data, slug, draft.clone(), html, None, cause).await.unwrap()
+        };
+        assert_eq!(save(&draft).await, first);
+        let retitled = PostDraft { title: "B".to_owned(), ..draft };
+        assert_eq!(save(&retitled).await.version, first.version + 1);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn a_search_can_never_be_fts_syntax() {

@@ -69,3 +69,35 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Data, Ttl, Writer};
+    use super::*;
+
+    /// SQLite's number for FULL.
+    const FULL: i64 = 2;
+
+    fn synchronous(conn: &Connection) -> Result<i64, Error> {
+        Ok(conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?)
+    }
+
+    async fn of_each(writer: &Writer, readers: &Readers) -> [i64; 2] {
+        let writes = writer.write(|tx| synchronous(tx.conn())).await.unwrap();
+        [writes, readers.read(synchronous).await.unwrap()]
+    }
+
+    #[tokio::test]
+    async fn invariant_2_every_connection_flushes_what_it_commits() {
+        let dir = std::env::temp_dir().join(format!("readers-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&dir).unwrap();
+        super::super::prepare(&dir).unwrap();
+        let (data, ttl) = (Data::open(&dir).unwrap(), Ttl::open(&dir).unwrap());
+        let found = [
+            of_each(data.writer(), data.readers()).await,
+            of_each(ttl.writer(), ttl.readers()).await,
+        ];
+        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!(found, [[FULL; 2]; 2]);
+    }
+}

@@ -298,21 +298,59 @@ pub async fn salt(ttl: &Ttl, at: Instant, fresh: [u8; 32]) -> Result<Vec<u8>, Er
         .await
 }
 
-/// Deletes everything whose end has come; gives how many rows.
+/// Deletes everything whose end has come; gives how many rows. It is
+/// overwritten in the file, and the log that still holds it is emptied.
 ///
 /// # Errors
 /// When it cannot be deleted.
 pub async fn forget_expired(ttl: &Ttl) -> Result<usize, Error> {
+    forget_expired_at(ttl, Instant::now()).await
+}
+
+async fn forget_expired_at(ttl: &Ttl, now: Instant) -> Result<usize, Error> {
     const TABLES: [&str; 6] =
         ["sessions", "signin_codes", "signin_links", "salts", "rate_limits", "idempotency_keys"];
-    ttl.writer()
-        .write(|tx| {
-            let mut forgotten = 0;
-            for table in TABLES {
-                let sql = format!("DELETE FROM {table} WHERE expires_at <= ?1");
-                forgotten += tx.conn().execute(&sql, [tx.now()])?;
-            }
-            Ok(forgotten)
-        })
-        .await
+    let delete = move |tx: &Tx<'_>| {
+        let mut forgotten = 0;
+        for table in TABLES {
+            let sql = format!("DELETE FROM {table} WHERE expires_at <= ?1");
+            forgotten += tx.conn().execute(&sql, [now])?;
+        }
+        Ok::<_, Error>(forgotten)
+    };
+    let forgotten = ttl.writer().write(delete).await?;
+    empty_log(ttl).await?;
+    Ok(forgotten)
+}
+
+/// Moves the log into the file and truncates it. While somebody reads an older
+/// state it stays, until the next time.
+async fn empty_log(ttl: &Ttl) -> Result<(), Error> {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    ttl.readers().read(move |conn| Ok(conn.query_row(sql, [], |_| Ok(()))?)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(dir: &std::path::Path, needle: &[u8]) -> bool {
+        let files = ["ttl.db", "ttl.db-wal"].map(|name| std::fs::read(dir.join(name)).unwrap());
+        files.iter().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+    }
+
+    #[tokio::test]
+    async fn a_salt_is_in_no_file_after_its_second_day() {
+        let dir = std::env::temp_dir().join(format!("ttl-{}", Uuid::now_v7()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Ttl::prepare(&dir).unwrap();
+        let ttl = Ttl::open(&dir).unwrap();
+        let fresh = *b"salted with thirty-two bytes....";
+        let noon = |day: i64| Instant::from_millis(day * DAY_MS + DAY_MS / 2);
+        salt(&ttl, noon(1), fresh).await.unwrap();
+        let kept = (forget_expired_at(&ttl, noon(2)).await.unwrap(), holds(&dir, &fresh));
+        let gone = (forget_expired_at(&ttl, noon(3)).await.unwrap(), holds(&dir, &fresh));
+        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!((kept, gone), ((0, true), (1, false)));
+    }
 }

@@ -7,7 +7,9 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant as Clock};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -17,6 +19,8 @@ use crate::time::Instant;
 
 /// Changes that share one flush at most; bounds how long the first one waits.
 const GROUP: usize = 128;
+/// The longest a change that nobody waits for is held back.
+const LATER: Duration = Duration::from_millis(20);
 
 /// A transaction under way.
 pub struct Tx<'a> {
@@ -49,11 +53,16 @@ impl Tx<'_> {
     /// Runs `change` so that its failure undoes it alone.
     ///
     /// # Errors
-    /// Those of `change`, and of the savepoint itself.
+    /// Those of `change`, and of the savepoint itself; [`Error::RolledBack`]
+    /// when the transaction is gone already: a savepoint outside of one would
+    /// begin its own, and its release would commit it.
     pub fn savepoint<T, E: From<Error>>(
         &self,
         change: impl FnOnce(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
+        if self.is_gone() {
+            return Err(Error::RolledBack.into());
+        }
         self.statement("SAVEPOINT one")?;
         match change(self) {
             Ok(value) => self.statement("RELEASE one").map(|()| value).map_err(E::from),
@@ -64,17 +73,26 @@ impl Tx<'_> {
         }
     }
 
-    /// Undoes the innermost savepoint. SQLite undoes the whole transaction by
-    /// itself when the disk is full; then there is none left, and the commit
-    /// that follows fails and tells everyone.
+    /// Whether SQLite has undone the whole transaction by itself, as it does
+    /// when the disk is full or fails.
+    fn is_gone(&self) -> bool {
+        self.conn.is_autocommit()
+    }
+
+    /// Undoes the innermost savepoint, unless it went with its transaction.
     fn undo_savepoint(&self) {
-        if let Err(error) = self.statement("ROLLBACK TO one; RELEASE one") {
-            tracing::warn!(%error, "a savepoint was gone before it could be undone");
+        if self.is_gone() {
+            return;
+        }
+        let undone = self.statement("ROLLBACK TO one").and_then(|()| self.statement("RELEASE one"));
+        if let Err(error) = undone {
+            tracing::warn!(%error, "a savepoint could not be undone");
         }
     }
 
     fn statement(&self, sql: &str) -> Result<(), Error> {
-        Ok(self.conn.execute_batch(sql)?)
+        self.conn.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 }
 
@@ -86,15 +104,16 @@ trait Change: Send {
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
-struct Pending<T, E, F> {
+struct Pending<T, E, F, A> {
     change: Option<F>,
     result: Result<T, E>,
-    caller: oneshot::Sender<Result<T, E>>,
+    tell: A,
 }
 
-impl<T, E, F> Change for Pending<T, E, F>
+impl<T, E, F, A> Change for Pending<T, E, F, A>
 where
     F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    A: FnOnce(Result<T, E>) + Send,
     T: Send,
     E: From<Error> + Send,
 {
@@ -104,17 +123,30 @@ where
         }
     }
 
+    /// A change that failed by itself hears its own error: it says more than
+    /// what became of the group, such as that the disk is full.
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
-        let result = committed.map_err(E::from).and(self.result);
-        // A caller that went away has nobody to tell; its change stands.
-        let _ = self.caller.send(result);
+        let failed_itself = self.change.is_none() && self.result.is_err();
+        let result = match committed {
+            Err(error) if !failed_itself => Err(error.into()),
+            _ => self.result,
+        };
+        (self.tell)(result);
     }
+}
+
+/// A change, and whether somebody waits for it.
+enum Entry {
+    /// It is flushed at once.
+    Now(Box<dyn Change>),
+    /// It is flushed with the next change that is, or after [`LATER`].
+    Later(Box<dyn Change>),
 }
 
 /// Handle to the writing thread; it ends when the last handle is dropped.
 #[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<Box<dyn Change>>,
+    queue: mpsc::Sender<Entry>,
 }
 
 impl Writer {
@@ -124,11 +156,10 @@ impl Writer {
         origin: Arc<str>,
         on_outbox: impl Fn() + Send + 'static,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel::<Box<dyn Change>>();
+        let (queue, waiting) = mpsc::channel();
         let run = move || {
-            while let Ok(first) = waiting.recv() {
-                let group = std::iter::once(first).chain(waiting.try_iter()).take(GROUP);
-                if commit_group(&conn, &origin, group.collect()) {
+            while let Some(group) = next_group(&waiting) {
+                if commit_group(&conn, &origin, group) {
                     on_outbox();
                 }
             }
@@ -156,10 +187,62 @@ impl Writer {
         let (caller, answered) = oneshot::channel();
         // Stands when the change panics before it has a result of its own.
         let result = Err(Error::Panicked.into());
-        let pending = Pending { change: Some(change), result, caller };
-        self.queue.send(Box::new(pending)).map_err(|_| Error::WriterGone)?;
+        let tell = |result| {
+            // A caller that went away has nobody to tell; its change stands.
+            let _ = caller.send(result);
+        };
+        let pending = Box::new(Pending { change: Some(change), result, tell });
+        self.queue.send(Entry::Now(pending)).map_err(|_| Error::WriterGone)?;
         answered.await.unwrap_or_else(|_| Err(Error::WriterGone.into()))
     }
+
+    /// Runs `change` when the next change is flushed anyway, or soon: for what
+    /// nobody waits for, and what may be lost with the process. `ended` is told
+    /// whether it is on disk.
+    pub(super) fn later<F>(&self, change: F, ended: impl FnOnce(bool) + Send + 'static)
+    where
+        F: FnOnce(&Tx<'_>) -> Result<(), Error> + Send + 'static,
+    {
+        let tell = |result: Result<(), Error>| {
+            if let Err(error) = &result {
+                tracing::warn!(%error, "a change that nobody waits for was not kept");
+            }
+            ended(result.is_ok());
+        };
+        let pending = Pending { change: Some(change), result: Err(Error::Panicked), tell };
+        // A thread that is gone takes no change, and nobody waits for one.
+        let _ = self.queue.send(Entry::Later(Box::new(pending)));
+    }
+}
+
+/// The changes that share the next flush; `None` when the last handle is gone.
+fn next_group(waiting: &mpsc::Receiver<Entry>) -> Option<Vec<Box<dyn Change>>> {
+    let mut group = Vec::new();
+    let mut until: Option<Clock> = None;
+    loop {
+        let next = match until {
+            None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => waiting.recv_timeout(until.saturating_duration_since(Clock::now())),
+        };
+        match next {
+            Ok(Entry::Later(change)) if group.len() < GROUP => {
+                until = until.or_else(|| Some(Clock::now() + LATER));
+                group.push(change);
+            }
+            Ok(Entry::Now(change) | Entry::Later(change)) => {
+                group.push(change);
+                break;
+            }
+            Err(RecvTimeoutError::Disconnected) if group.is_empty() => return None,
+            Err(_) => break,
+        }
+    }
+    let more = GROUP.saturating_sub(group.len());
+    let either = |entry| match entry {
+        Entry::Now(change) | Entry::Later(change) => change,
+    };
+    group.extend(waiting.try_iter().take(more).map(either));
+    Some(group)
 }
 
 /// Commits a group and answers it; true when the outbox was filled.
@@ -186,6 +269,92 @@ fn run_group(tx: &Tx<'_>, group: &mut [Box<dyn Change>]) -> rusqlite::Result<()>
             tracing::error!("the code of a transaction panicked; it alone is undone");
             tx.undo_savepoint();
         }
+        if tx.is_gone() {
+            return Err(gone());
+        }
     }
     tx.conn.execute_batch("COMMIT")
+}
+
+/// What the other changes of a group hear when SQLite undid its transaction.
+fn gone() -> rusqlite::Error {
+    let why = "another change made SQLite undo the transaction that it shared with this one";
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+    rusqlite::Error::SqliteFailure(code, Some(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), Error>>;
+
+    fn change(
+        change: impl FnOnce(&Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> (Box<dyn Change>, Answer) {
+        let (caller, answer) = oneshot::channel();
+        let result = Err(Error::Panicked);
+        let tell = |result| {
+            let _ = caller.send(result);
+        };
+        (Box::new(Pending { change: Some(change), result, tell }), answer)
+    }
+
+    fn add(bytes: usize) -> (Box<dyn Change>, Answer) {
+        change(move |tx| {
+            tx.conn().execute("INSERT INTO kept VALUES (zeroblob(?1))", [bytes])?;
+            Ok(())
+        })
+    }
+
+    /// A database that is full after some forty pages.
+    fn small(name: &str) -> (Connection, std::path::PathBuf) {
+        let dir = std::env::temp_dir().join(format!("writer-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let conn = Connection::open(dir.join("small.db")).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.execute_batch("CREATE TABLE kept (it BLOB)").unwrap();
+        conn.query_row("PRAGMA max_page_count = 40", [], |_| Ok(())).unwrap();
+        (conn, dir)
+    }
+
+    fn kept(conn: &Connection) -> i64 {
+        conn.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_shares_a_transaction_with_a_change_that_fills_the_disk_is_neither_kept_nor_confirmed() {
+        let (conn, dir) = small("full");
+        let (changes, answers): (Vec<_>, Vec<_>) =
+            [add(10), add(1_000_000), add(10), add(10)].into_iter().unzip();
+        let filled = commit_group(&conn, "", changes);
+        let answers: Vec<_> =
+            answers.into_iter().map(|mut it| it.try_recv().unwrap().unwrap_err()).collect();
+        let after = kept(&conn);
+        assert!(conn.is_autocommit());
+        let (next, mut answer) = add(10);
+        commit_group(&conn, "", vec![next]);
+        let later = (answer.try_recv().unwrap().is_ok(), kept(&conn));
+        std::fs::remove_dir_all(dir).unwrap();
+        assert!(!filled && answers[1].is_disk_full(), "{answers:?}");
+        assert!(answers.iter().all(Error::is_unavailable), "{answers:?}");
+        assert_eq!((after, later), (0, (true, 1)));
+    }
+
+    #[test]
+    fn a_change_that_fails_by_itself_is_undone_alone() {
+        let (conn, dir) = small("alone");
+        let refuse = change(|tx| {
+            tx.conn().execute("INSERT INTO kept VALUES (zeroblob(10))", [])?;
+            Err(Error::WriterGone)
+        });
+        let panic = change(|_| panic!("as the test wants"));
+        let (changes, mut answers): (Vec<_>, Vec<_>) =
+            [add(10), refuse, panic, add(10)].into_iter().unzip();
+        commit_group(&conn, "", changes);
+        let answers: Vec<_> = answers.iter_mut().map(|it| it.try_recv().unwrap().is_ok()).collect();
+        let after = kept(&conn);
+        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!((answers, after), (vec![true, false, false, true], 2));
+    }
 }

@@ -1,8 +1,11 @@
 //! What a compute worker, which has no database, asks the data worker to keep.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Job;
+use super::images::ComputeOutcome;
+use crate::envelope::Envelope;
 
 /// Keep a message that a compute worker could not read as a dead job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,4 +25,20 @@ pub struct KeepPoison {
 impl Job for KeepPoison {
     const QUEUE: &'static str = "image-results";
     const KIND: &'static str = "poison";
+}
+
+/// What came of a job that a program which is not ours has worked on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComputeResult {
+    /// The queue that the job came from.
+    pub queue: String,
+    /// The job, as it came: a retry sends it again.
+    pub job: Envelope,
+    /// What it made, or why it could not.
+    pub outcome: ComputeOutcome<Value>,
+}
+
+impl Job for ComputeResult {
+    const QUEUE: &'static str = "results";
+    const KIND: &'static str = "compute";
 }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Job;
+use super::{Job, Travel};
+
+/// Pixels of a side of the square cover, at most.
+pub const COVER: u32 = 200;
 
 /// Make every variant of an original: objects in, objects out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,6 +20,7 @@ pub struct MakeVariants {
 impl Job for MakeVariants {
     const QUEUE: &'static str = "images";
     const KIND: &'static str = "variants";
+    const TRAVEL: Travel = Travel::Alone;
 }
 
 /// What came of a [`MakeVariants`], to be written down.
@@ -43,6 +47,10 @@ pub enum ComputeOutcome<T> {
     Failed(String),
     /// Never worth another: the input is at fault.
     Refused(String),
+    /// It took its worker away, again and again.
+    Lost(String),
+    /// The admin cancelled it while it ran.
+    Cancelled,
 }
 
 /// An image and its variants.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Job;
+use super::{Job, Travel};
 
 /// Make a sign-in code for a request and mail it, when the address is known.
 ///
@@ -20,4 +20,5 @@ pub struct SendSigninCode {
 impl Job for SendSigninCode {
     const QUEUE: &'static str = "mail";
     const KIND: &'static str = "signin-code";
+    const TRAVEL: Travel = Travel::Alone;
 }

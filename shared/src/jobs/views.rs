@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Job;
+use super::{Job, Travel};
 use crate::time::Instant;
 
 /// Count these page views, in one transaction.
@@ -16,6 +16,8 @@ pub struct CountViews {
 impl Job for CountViews {
     const QUEUE: &'static str = "views";
     const KIND: &'static str = "pack";
+    // It is a pack already.
+    const TRAVEL: Travel = Travel::Alone;
 }
 
 /// One page view. It holds no address: the visitor is a salted hash.

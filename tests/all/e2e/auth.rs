@@ -102,6 +102,27 @@ async fn a_sign_in_link_is_good_once_and_a_new_one_takes_its_place() {
 }
 
 #[tokio::test]
+async fn a_token_is_listed_and_is_good_until_it_is_revoked() {
+    let site = Site::start(&[]);
+    let run = |words: &[&str]| {
+        let ran = site.exec(&[&["web", "admin", "token"], words].concat());
+        (ran.status.success(), String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+    };
+    let (made, token) = run(&["--name", "laptop"]);
+    assert!(made && !token.is_empty());
+    let laptop = site.visitor().bearer(&token);
+    laptop.get("/api/v1/queues").await.expect(200);
+    let (_, list) = run(&["--list"]);
+    assert!(list.contains("laptop") && !list.contains(&token), "{list}");
+    let account = site.admin().get("/account").await.expect(200).text();
+    assert!(account.contains("laptop"), "the account does not show the token");
+    assert!(run(&["--revoke", "laptop"]).0);
+    laptop.get("/api/v1/queues").await.expect(401);
+    assert!(!run(&["--revoke", "laptop"]).0, "a token was revoked twice");
+    assert!(!run(&["--name", "a\nb"]).0, "a name of two lines was taken");
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_is_refused_with_a_session() {
     let site = Site::start(&[]);
     let link = site.json()["signin_link"].as_str().unwrap().to_owned();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -134,6 +135,34 @@ async fn an_answer_names_its_parent_which_must_be_on_the_post() {
 }
 
 #[tokio::test]
+async fn a_deleted_comment_goes_live_and_its_answers_stay() {
+    let site = Site::shared();
+    let slug = site.post("deleted").await;
+    let (visitor, admin) = (site.visitor(), site.admin());
+    let first = comment(&visitor, &slug, "The first").await["id"].clone();
+    approved(&visitor, &slug, 1).await;
+    let answer = json!({"author": "Bob", "body": "An answer", "parent": first});
+    let path = format!("/api/v1/posts/{slug}/comments");
+    visitor.post_json(&path, &answer).await.expect(202);
+    approved(&visitor, &slug, 2).await;
+    let mut window = Events::open(&visitor, &format!("topic=comments.{slug}"), None).await;
+    let one = format!("/api/v1/comments/{}", first.as_str().unwrap());
+    visitor.try_ask(Method::DELETE, &one, None).await.unwrap().expect(401);
+    admin.try_ask(Method::DELETE, &one, None).await.unwrap().expect(204);
+    // The approvals may still be on their way.
+    let told = loop {
+        let payload = window.next().await.data["payload"].clone();
+        if payload["status"] == "rejected" {
+            break payload;
+        }
+    };
+    assert_eq!((&told["id"], &told["body"]), (&first, &json!("")));
+    let left = comments(&visitor, &slug).await;
+    assert_eq!((left.len(), &left[0]["parent"]), (1, &Value::Null));
+    admin.try_ask(Method::DELETE, &one, None).await.unwrap().expect(404);
+}
+
+#[tokio::test]
 async fn a_wrong_comment_is_refused_by_name_and_nothing_is_kept() {
     let site = Site::shared();
     let slug = site.post("wrong").await;
@@ -148,6 +177,7 @@ async fn a_wrong_comment_is_refused_by_name_and_nothing_is_kept() {
         (json!({"author": "A", "body": 7}), "body"),
         (json!({"author": "A", "body": "x", "email": "no address"}), "email"),
         (json!({"author": "A", "body": "x", "parent": "no id"}), "parent"),
+        (json!({"author": "A", "body": "x", "autor": "B"}), "autor"),
         (json!(["A", "x"]), ""),
     ] {
         let answer = site.visitor().post_json(&path, &fields).await;

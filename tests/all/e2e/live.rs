@@ -62,7 +62,7 @@ async fn invariant_6_what_the_memory_has_lost_comes_from_the_stream() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_life_of_the_stream_gets_a_reset() {
+async fn invariant_6_a_cursor_of_another_life_of_the_stream_gets_a_reset() {
     let site = Site::shared();
     let slug = site.post("epoch").await;
     let query = format!("topic=comments.{slug}");
@@ -71,6 +71,22 @@ async fn a_cursor_of_another_life_of_the_stream_gets_a_reset() {
     assert_eq!(event.topic, "reset");
     comment(&site, &slug, "next").await;
     assert_eq!(bodies(&mut window, 1).await, ["next"]);
+}
+
+#[tokio::test]
+async fn invariant_6_a_cursor_after_the_end_of_the_stream_gets_a_reset() {
+    let site = Site::shared();
+    let slug = site.post("ahead").await;
+    let query = format!("topic=comments.{slug}");
+    let place = Events::open(&site.visitor(), &query, None).await.last_id;
+    let epoch = place.rsplit_once('-').expect("a cursor").0;
+    for seq in [u64::from(u32::MAX), u64::MAX] {
+        let since = format!("{query}&since={epoch}-{seq}");
+        let mut window = Events::open(&site.visitor(), &since, None).await;
+        assert_eq!(window.next().await.topic, "reset");
+        comment(&site, &slug, &format!("after {seq}")).await;
+        assert_eq!(bodies(&mut window, 1).await, [format!("after {seq}")]);
+    }
 }
 
 #[tokio::test]

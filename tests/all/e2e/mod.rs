@@ -1,11 +1,14 @@
 //! The whole site, through its doors alone.
 
 mod auth;
+mod blogroll;
 mod comments;
 mod images;
+mod jobs;
 mod live;
 mod ops;
 mod outages;
 mod posts;
 mod privacy;
+mod start;
 mod views;

@@ -51,6 +51,30 @@ async fn down_leaves_no_process_behind() {
 }
 
 #[tokio::test]
+async fn processes_whose_supervisor_was_killed_are_told_used_and_stopped() {
+    let site = Site::start(&[]);
+    let state = std::fs::read(site.dir().join("state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let supervisor = u32::try_from(state["supervisor"].as_u64().unwrap()).unwrap();
+    stack::procfs::signal(supervisor, stack::Signal::KILL);
+    let told = until("the end of the supervisor", Duration::from_secs(5), || async {
+        let status = site.command(&["status"], &[]);
+        (status.status.code() == Some(1)).then_some(status)
+    })
+    .await;
+    let rows = String::from_utf8_lossy(&told.stdout).into_owned();
+    let advice = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(rows.contains("killed") && rows.contains("worker"), "{rows}");
+    assert!(advice.contains("./site up") && advice.contains("./site down"), "{advice}");
+    assert_eq!(site.exec(&["cron", "status"]).status.code(), Some(0));
+    let pids = site.json()["pids"].clone();
+    assert!(site.command(&["down"], &[]).status.success());
+    for pid in pids.as_object().unwrap().values().filter_map(serde_json::Value::as_u64) {
+        assert!(!stack::procfs::is_alive(u32::try_from(pid).unwrap()), "{pid} is still there");
+    }
+}
+
+#[tokio::test]
 async fn a_graceful_stop_ends_open_streams_and_loses_nothing() {
     let site = Site::start(&[]);
     let slug = site.post("stop").await;
@@ -129,18 +153,14 @@ async fn a_used_port_is_named_with_what_to_do() {
     let site = Site::shared();
     let url = site.json()["url"].as_str().unwrap().to_owned();
     let port = url.rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
-    let other = tempdir();
+    let other = stack::TempDir::new().expect("a directory");
     let output = support::site::site_command()
         .args(["up", "--detach", "--port", &port, "--dir"])
-        .arg(&other)
+        .arg(other.path())
         .output()
         .expect("the site command runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains(&port) && told.contains("--port"), "{told}");
     site.visitor().try_ask(Method::GET, "/", None).await.expect("the first site still answers");
-}
-
-fn tempdir() -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("site-{}", uuid::Uuid::now_v7()))
 }

@@ -72,6 +72,66 @@ async fn a_scheduled_post_becomes_public_at_its_time() {
 }
 
 #[tokio::test]
+async fn a_scheduled_post_that_is_published_early_is_of_that_moment() {
+    let site = Site::shared();
+    let admin = site.admin();
+    let (slug, before) = (slug("early"), Instant::now());
+    let due = before.plus(Duration::from_secs(86_400));
+    let post = json!({
+        "slug": slug, "title": "E", "markdown": "x", "status": "scheduled", "publish_at": due,
+    });
+    admin.post_json("/api/v1/posts", &post).await.expect(201);
+    let path = format!("/api/v1/posts/{slug}");
+    let change = async |fields| {
+        let answer = admin.try_json(Method::PATCH, &path, &fields).await;
+        answer.expect("the site answers").expect(200).json()
+    };
+    let public = change(json!({"status": "published"})).await;
+    let at: Instant = serde_json::from_value(public["published_at"].clone()).expect("a moment");
+    assert!(at >= before && at <= Instant::now(), "{public}");
+    let later = change(json!({"title": "F", "publish_at": due})).await;
+    assert_eq!(later["published_at"], public["published_at"]);
+}
+
+#[tokio::test]
+async fn a_change_of_nothing_is_no_new_version() {
+    let site = Site::shared();
+    let admin = site.admin();
+    let slug = site.post("same").await;
+    let path = format!("/api/v1/posts/{slug}");
+    let etag = admin.get(&path).await.expect(200).header("etag").to_owned();
+    for change in [json!({}), json!({"slug": slug})] {
+        let answer = admin.try_json(Method::PATCH, &path, &change).await.unwrap().expect(200);
+        assert_eq!(answer.header("etag"), etag, "{change}");
+    }
+    let unknown = json!({"titel": "T"});
+    let answer = admin.try_json(Method::PATCH, &path, &unknown).await.unwrap().expect(422);
+    assert_eq!(answer.json()["errors"][0]["field"], "titel");
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_read_is_refused_in_plain_words() {
+    let site = Site::shared();
+    for (query, words) in [
+        ("posts?limit=x", "limit: it takes a whole number"),
+        ("posts?status=public", "status: it takes one of draft, published, scheduled"),
+        ("backups?tier=nope", "tier takes one of"),
+    ] {
+        let answer = site.admin().get(&format!("/api/v1/{query}")).await.expect(400);
+        assert!(answer.text().contains(words), "{query}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_list_does_not_begin_anew_at_a_cursor_that_it_did_not_give() {
+    let site = Site::shared();
+    for list in ["posts", "comments", "images", "backups"] {
+        let answer = site.admin().get(&format!("/api/v1/{list}?after=2")).await.expect(400);
+        assert!(answer.text().contains("after takes"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a_change_to_an_old_version_is_refused_and_changes_nothing() {
     let site = Site::shared();
     let admin = site.admin();
@@ -104,7 +164,9 @@ async fn wrong_posts_get_a_problem_that_names_what_is_wrong() {
         (with("title", json!("")), 422, "title"),
         (with("status", json!("public")), 400, "status"),
         (with("status", json!("scheduled")), 422, "publish_at"),
-        (with("title", json!(5)), 400, "title"),
+        (with("title", json!(5)), 400, "it takes a text"),
+        (with("publish_at", json!("soon")), 400, "it takes a moment"),
+        (with("titel", json!("T")), 422, "titel"),
     ] {
         let answer = admin.post_json("/api/v1/posts", &post).await.expect(status);
         assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -123,6 +185,32 @@ async fn unknown_pages_are_404_pages() {
     }
     let problem = site.visitor().get("/api/v1/posts/no-such-post").await.expect(404);
     assert_eq!(problem.header("content-type"), "application/problem+json");
+}
+
+#[tokio::test]
+async fn other_names_of_an_address_lead_to_it() {
+    let site = Site::shared();
+    let slug = site.post("slash").await;
+    for (path, target) in [
+        (format!("/posts/{slug}/?reply=1"), format!("/posts/{slug}?reply=1")),
+        ("/feed".to_owned(), "/feed.atom".to_owned()),
+        ("/rss.xml".to_owned(), "/feed.atom".to_owned()),
+    ] {
+        let answer = site.visitor().get(&path).await.expect(308);
+        assert_eq!(answer.header("location"), target);
+    }
+    site.visitor().get("//evil.example/").await.expect(404);
+    site.visitor().get("/tags").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_page_is_packed_for_who_takes_it_so() {
+    let site = Site::shared();
+    let packed = site.visitor().with("accept-encoding", "gzip").get("/").await.expect(200);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    let plain = site.visitor().get("/").await.expect(200);
+    assert_eq!(plain.header("content-encoding"), "");
+    assert!(packed.body.len() < plain.body.len(), "{} bytes", packed.body.len());
 }
 
 #[tokio::test]

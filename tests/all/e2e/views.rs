@@ -66,7 +66,17 @@ async fn readers_now_follow_the_windows_that_open_and_close() {
     let readers = |event: &Value| event["payload"]["posts"][&slug].as_u64().unwrap_or(0);
     let reading = Events::open(&site.visitor(), &format!("topic=comments.{slug}"), None).await;
     while readers(&window.next().await.data) != 1 {}
-    drop(reading);
+    let made_up = format!("made-up-{slug}");
+    let topics = format!("topic=comments.{made_up}&topic=comments.{slug}");
+    let other = Events::open(&site.visitor(), &topics, None).await;
+    let both = loop {
+        let event = window.next().await.data;
+        if readers(&event) == 2 {
+            break event;
+        }
+    };
+    assert!(both["payload"]["posts"].get(&made_up).is_none(), "{both}");
+    drop((reading, other));
     while readers(&window.next().await.data) != 0 {}
 }
 

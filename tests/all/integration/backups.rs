@@ -120,8 +120,60 @@ async fn a_restore_goes_back_to_a_moment() {
         home.ok(&["restore", "--from", from, "--to", &before, "--at", &then.to_string()]);
         assert_eq!(Home::slugs(before.as_ref()).await, ["first"], "{from}");
     }
-    let never = path(&home, "never");
-    home.fails(&["restore", "--from", "live", "--to", &never, "--at", "2020-01-01T00:00:00Z"]);
+    for (from, at) in [
+        ("live", "2020-01-01T00:00:00Z"),
+        ("live", "2222-01-01T00:00:00Z"),
+        ("daily", "2020-01-01T00:00:00Z"),
+    ] {
+        let never = path(&home, "never");
+        let told = home.fails(&["restore", "--from", from, "--to", &never, "--at", at]);
+        assert!(!std::path::Path::new(&never).exists(), "its directory stays behind");
+        for at in bounds(&told) {
+            let there = path(&home, "there");
+            home.ok(&["restore", "--from", from, "--to", &there, "--at", &at]);
+            std::fs::remove_dir_all(&there).unwrap();
+        }
+    }
+}
+
+/// The times that a restore says it could go to.
+#[track_caller]
+fn bounds(told: &str) -> [String; 2] {
+    let (_, times) = told.split_once("the times that it holds are ").expect(told);
+    let (earliest, latest) = times.trim().split_once(" to ").expect(told);
+    [earliest, latest].map(|time| time.replacen(' ', "T", 1).replace(" UTC", "Z"))
+}
+
+#[tokio::test]
+async fn a_restore_into_a_file_is_a_misuse() {
+    let home = Home::prepared();
+    let file = path(&home, "file");
+    std::fs::write(&file, "").unwrap();
+    let output = home.cron(&["restore", "--from", "live", "--to", &file]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is no directory"), "{output:?}");
+}
+
+#[tokio::test]
+async fn drills_are_kept_as_drills_and_runs_tell_the_site_they_hold() {
+    let mut home = Home::prepared();
+    home.replicate().await;
+    let daily = home.json(&["backup", "run", "daily"]);
+    let weekly = home.json(&["backup", "run", "1-week"]);
+    assert_eq!(weekly["taken_at"], daily["taken_at"], "a promotion keeps the date");
+    home.ok(&["drill"]);
+    let status = home.json(&["status"]);
+    let drills = status["drills"].as_array().unwrap();
+    let sources: Vec<_> = drills.iter().map(|drill| drill["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, ["live", "daily", "1-week"], "{status}");
+    assert!(drills.iter().all(|drill| drill["passed"] == true), "{status}");
+    let tasks = status["tasks"].as_array().unwrap();
+    let task = tasks.iter().find(|task| task["task"] == "drill:live").unwrap();
+    assert!(task["last_success_at"].is_string(), "{task}");
+    let tiers: Vec<_> = home.runs().await.into_iter().map(|run| run.tier).collect();
+    assert_eq!(tiers, ["daily", "1-week"]);
+    let listed = home.ok(&["backup", "list"]);
+    assert!(listed.starts_with("tier ") && listed.contains(" UTC"), "{listed}");
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 mod backups;
 mod blobs;
+mod disk;
+mod gateway;
 mod home;
 mod layers;
+mod schemas;
 mod worker;

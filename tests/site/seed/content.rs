@@ -23,6 +23,9 @@ const POSTS: &[(&str, &str)] = &[
 ];
 const COMMENTS: &str = include_str!("comments.md");
 
+/// Whom `comments.md` means when the site's own author answers.
+pub const THE_AUTHOR: &str = "The author";
+
 /// When a post is to be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {

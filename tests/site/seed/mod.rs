@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use stack::progress::Progress;
 
-use self::api::{Api, NewComment};
+use self::api::{Api, NewComment, Writer};
 use self::content::{Comment, Post};
 use self::photos::Photo;
 use crate::cli::DirArgs;
@@ -47,7 +47,7 @@ pub enum Error {
 /// Writes the sample content to a running site.
 pub fn run(args: &DirArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let layout = args.layout()?;
-    let site = up::running(&layout)?;
+    let site = up::running(&layout)?.site;
     let kept = layout.dir().join("seed.json");
     let progress = Progress::new();
     fill(&site.url, &site.admin_token, &kept, &mut |line| {
@@ -189,9 +189,20 @@ fn discuss(api: &Api, comments: &[Comment]) -> Result<usize, Error> {
         }
         let parent = comment.parent.as_deref().and_then(|key| ids.get(key)).map(String::as_str);
         let key = format!("seed-{slug}-{}", comment.key);
-        let new = NewComment { author: &comment.author, body: &comment.body, parent, key: &key };
+        let from = writer(&comment.author);
+        let new =
+            NewComment { author: &comment.author, body: &comment.body, parent, key: &key, from };
         ids.insert(&comment.key, api.comment(slug, &new)?);
         written += 1;
     }
     Ok(written)
+}
+
+/// Each visitor has an address of its own, of the network that documents use.
+fn writer(author: &str) -> Writer {
+    if author == content::THE_AUTHOR {
+        return Writer::Admin;
+    }
+    let host = author.bytes().fold(0_u16, |sum, byte| (sum * 31 + u16::from(byte)) % 254);
+    Writer::Visitor(format!("198.51.100.{}", host + 1))
 }

@@ -184,7 +184,7 @@ fn held(n: i64) -> CommentRow {
         email: (n != 2).then(|| "deals@watches.example".into()),
         html: "<p>Great post! I wrote more about <a href=\"https://example.org\" rel=\"nofollow ugc\">this topic here</a> and <a href=\"https://example.org\">here</a>.</p>".into(),
         status: "pending".into(),
-        reason: Some("it has two links and its author is new".into()),
+        note: Some("Held: it has two links and its author is new".into()),
         created: ago(n * 900),
         post_slug: "the-outbox".into(),
         post_title: "The outbox: a promise kept in one transaction".into(),

@@ -3,6 +3,7 @@
 use web::views::admin::images::ImageCard;
 use web::views::admin::{AdminNav, Filter};
 use web::views::blog::{Picture, PictureSource, PostSummary};
+use web::views::blogroll::BlogrollItem;
 use web::views::{Bytes, Layout, Pager, Viewer, When};
 
 /// 21 November 2026, 03:35:30 UTC.
@@ -41,6 +42,21 @@ pub fn filter(label: &str, count: Option<u64>, current: bool) -> Filter {
 
 pub fn pager() -> Pager {
     Pager { newer: Some("/?page=1".into()), older: Some("/?page=3".into()) }
+}
+
+/// Posts of other sites.
+pub fn blogroll() -> Vec<BlogrollItem> {
+    let posts = [
+        ("The Daily Ember", "What a queue owes you", 3600),
+        ("Notes from the lake", "Ice, and how to read it", 86_400),
+    ];
+    let item = |(site, title, seconds): (&str, &str, i64)| BlogrollItem {
+        site: site.into(),
+        title: title.into(),
+        url: "https://elsewhere.example/post".into(),
+        published: ago(seconds),
+    };
+    posts.map(item).into()
 }
 
 /// Landscapes of four hours of the day, drawn.

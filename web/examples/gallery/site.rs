@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use web::views::account::{AccountPage, CodePage, Session, SignInPage};
+use web::views::account::{AccountPage, CodePage, Session, SignInPage, Token};
 use web::views::blog::{
     HomePage, Post, PostLink, PostPage, SearchHit, SearchPage, SnippetPart, TagCount, TagPage,
 };
@@ -26,10 +26,13 @@ pub fn write(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
 fn lists(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     let tags = [("how it works", 12), ("sqlite", 5), ("nats", 4), ("images", 2), ("backups", 2)];
     let tags = tags.map(|(name, posts)| TagCount { name: name.into(), posts }).into();
-    let home = HomePage { layout: layout(), posts: posts(), readers: 12, tags, pager: pager() };
+    let blogroll = Some(crate::samples::blogroll());
+    let home =
+        HomePage { layout: layout(), posts: posts(), readers: 12, tags, blogroll, pager: pager() };
     gallery.page("home", &home)?;
     let (posts, pager) = (Vec::new(), Pager::default());
-    let empty = HomePage { layout: admin_layout(), posts, readers: 1, tags: Vec::new(), pager };
+    let (tags, blogroll) = (Vec::new(), None);
+    let empty = HomePage { layout: admin_layout(), posts, readers: 1, tags, blogroll, pager };
     gallery.page("home-empty", &empty)?;
     let tag = TagPage {
         layout: layout(),
@@ -174,16 +177,14 @@ fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
     let (email, error) = ("ada@hearth.example".to_owned(), None);
     let signin = SignInPage { layout: layout(), email: email.clone(), error };
     gallery.page("signin", &signin)?;
-    let code = |error: Option<&str>, open| CodePage {
+    let code = |error: Option<&str>| CodePage {
         layout: layout(),
         email: email.clone(),
         error: error.map(Into::into),
         minutes: 10,
         digits: 8,
-        open,
     };
-    gallery.page("signin-code", &code(Some("That is not the code. 4 tries are left."), true))?;
-    gallery.page("signin-spent", &code(Some("Too many wrong codes: this one is spent."), false))?;
+    gallery.page("signin-code", &code(Some("That is not the code. 4 tries are left.")))?;
     let session = |id: &str, browser: &str, current| Session {
         id: id.into(),
         browser: browser.into(),
@@ -197,7 +198,10 @@ fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         session("2", "Safari on iPhone", false),
         session("3", "Chromium on Debian", false),
     ];
-    gallery.page("account", &AccountPage { layout: admin_layout(), sessions })
+    let token =
+        Token { id: "1f3c5a79b2d4".into(), name: "backup-script".into(), created: ago(400_000) };
+    let tokens = vec![token];
+    gallery.page("account", &AccountPage { layout: admin_layout(), sessions, tokens })
 }
 
 fn machines(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {

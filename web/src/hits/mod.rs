@@ -6,6 +6,7 @@
 //! JOBS stream, or, while NATS is away, in the spool.
 
 pub mod agent;
+pub mod limit;
 pub mod route;
 mod spool;
 
@@ -21,8 +22,9 @@ use uuid::Uuid;
 
 use spool::Spool;
 
-/// Views of one pack at most: about 300 KB, under NATS's limit of 1 MiB.
-const PACK: usize = 1000;
+/// Views of one pack at most. The largest view that [`route`] lets in takes
+/// less than 4 KB of JSON, so that no pack reaches NATS's limit of 1 MiB.
+const PACK: usize = 250;
 /// Views that wait at most; more are refused rather than kept in memory.
 const WAITING: usize = 20_000;
 /// How often the spool is looked at.
@@ -115,5 +117,19 @@ async fn empty_spool(bus: Bus, spool: Spool, shutdown: Shutdown) {
         {
             tracing::warn!(%error, "the spool waits");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_pack_of_the_largest_views_fits_into_a_message() {
+        let worst = route::largest(Uuid::now_v7(), Instant::now());
+        let body = message(vec![worst; PACK]).body;
+        assert!(body.len() < 1024 * 1024 - 4096, "{} bytes", body.len());
     }
 }

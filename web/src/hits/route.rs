@@ -9,8 +9,9 @@ use shared::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use super::agent;
+use super::{agent, limit};
 use crate::error::{Error, Result};
+use crate::plain;
 use crate::state::AppState;
 use crate::visitor::Peer;
 
@@ -18,6 +19,8 @@ use crate::visitor::Peer;
 const PATH_MAX: usize = 500;
 /// The longest title that is kept, in characters.
 const TITLE_MAX: usize = 200;
+/// The longest name that DNS knows; a URL can hold a longer one.
+const HOST_MAX: usize = 253;
 /// Wider windows than this are a mistake.
 const WIDTH_MAX: u32 = 20_000;
 
@@ -41,12 +44,10 @@ pub async fn hit(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode> {
-    let beacon: Beacon = serde_json::from_slice(&body).map_err(|error| {
-        Error::bad_request(format!(
-            "a page view is {{\"path\",\"referrer\"?,\"title\"?,\"width\"?}}: {error}"
-        ))
-    })?;
+    let beacon: Beacon = serde_json::from_slice(&body)
+        .map_err(|error| plain::refused("the page view", &error.to_string()))?;
     let path = page_path(&beacon.path)?;
+    limit::check(&state, &headers, &peer).await?;
     let visitor = state.visitor(&headers, &peer).await?;
     let own_host = state.config.site_url.host_str();
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -81,8 +82,25 @@ fn page_path(path: &str) -> Result<String> {
 /// The host of a referring page that is not ours.
 fn referring_host(url: &str, own_host: Option<&str>) -> Option<String> {
     let url = Url::parse(url).ok()?;
-    let host = url.host_str().filter(|host| Some(*host) != own_host)?;
+    let foreign = |host: &&str| Some(*host) != own_host && host.len() <= HOST_MAX;
+    let host = url.host_str().filter(foreign)?;
     Some(host.trim_start_matches("www.").to_owned())
+}
+
+/// A view of the greatest size in JSON that is let in.
+#[cfg(test)]
+pub(super) fn largest(id: Uuid, at: Instant) -> Hit {
+    Hit {
+        id,
+        at,
+        path: page_path(&format!("/{}", "\"".repeat(PATH_MAX - 1))).expect("a path"),
+        visitor: "f".repeat(32),
+        referrer: Some("h".repeat(HOST_MAX)),
+        title: Some("\u{1}".repeat(TITLE_MAX)),
+        browser: Some("Samsung Internet".to_owned()),
+        system: Some("ChromeOS".to_owned()),
+        width: Some(WIDTH_MAX),
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +123,6 @@ mod tests {
         assert_eq!(host("https://www.you.example/a?b"), Some("you.example".to_owned()));
         assert_eq!(host("https://me.example/a"), None);
         assert_eq!(host("no url"), None);
+        assert_eq!(host(&format!("https://{}.example/", "a".repeat(300))), None);
     }
 }

@@ -10,6 +10,8 @@ use shared::jobs::views::CountViews;
 
 /// Of a pack that is whole.
 const WHOLE: &str = "pack";
+/// Of a pack that NATS can never take: it is kept, and seen by nobody else.
+const UNFIT: &str = "unfit";
 
 /// The directory of packs.
 #[derive(Clone)]
@@ -37,7 +39,8 @@ impl Spool {
         blocking(move || write(&dir, &pack)).await
     }
 
-    /// Sends every pack, oldest first, and deletes it once it is stored.
+    /// Sends every pack, oldest first, and deletes it once it is stored. One
+    /// that can never be stored is set aside, so that the others go on.
     pub(super) async fn empty_into(&self, bus: &Bus) -> Result<(), SpoolError> {
         let dir = self.dir.clone();
         for path in blocking(move || packs(&dir)).await? {
@@ -46,8 +49,14 @@ impl Spool {
             let Some(pack) = blocking(move || read(&file)).await? else {
                 continue;
             };
-            bus.publish(&pack).await?;
-            blocking(move || remove(&path)).await?;
+            match bus.publish(&pack).await {
+                Ok(()) => blocking(move || remove(&path)).await?,
+                Err(PublishError::Unfit(problem)) => {
+                    tracing::error!(problem, path = %path.display(), "page views are set aside");
+                    blocking(move || fs::rename(&path, path.with_extension(UNFIT))).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

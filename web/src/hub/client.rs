@@ -36,6 +36,8 @@ enum Next {
     Frames(Bytes),
     /// What it misses is not in the rings: the stream may have it.
     Behind { until: u64 },
+    /// Its place lies after all that the feed has seen.
+    Ahead,
     /// Its place means nothing any more.
     Reset,
     /// Nothing now.
@@ -85,6 +87,11 @@ impl Client {
                         return frames;
                     }
                 }
+                Next::Ahead => {
+                    if let Some(reset) = self.wait_ahead().await {
+                        return reset;
+                    }
+                }
                 Next::Reset => return self.reset(),
                 Next::Wait => self.waker.notified().await,
             }
@@ -101,11 +108,28 @@ impl Client {
         if *epoch != self.at.epoch {
             return Next::Reset;
         }
+        if self.at.seq > state.last {
+            return Next::Ahead;
+        }
         let Some(frames) = gather(&state, &self.topics, self.at.seq) else {
             return Next::Behind { until: state.last };
         };
-        self.at.seq = self.at.seq.max(state.last);
+        self.at.seq = state.last;
         if frames.is_empty() { Next::Wait } else { Next::Frames(join(&frames)) }
+    }
+
+    /// A cursor of another process may be a moment ahead of this one's feed;
+    /// one that lies after the stream's end is of no stream that is there, and
+    /// would have the client wait for ever.
+    async fn wait_ahead(&mut self) -> Option<Bytes> {
+        match self.hub.bus.events_state().await {
+            Ok(stream) if *stream.epoch == *self.at.epoch && self.at.seq <= stream.last => {
+                self.waker.notified().await;
+                None
+            }
+            Ok(_) => Some(self.reset()),
+            Err(error) => self.pause(&error.to_string()).await,
+        }
     }
 
     /// Reads what the rings do not hold from the stream. `None` when nothing

@@ -30,6 +30,7 @@ pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
         ["comments", _slug] => (Delivery::Log, Audience::Public),
         ["metrics", "views"] | ["metrics", "views", _] => (Delivery::Latest, Audience::Public),
         ["metrics", "live"] => (Delivery::Latest, Audience::Public),
+        ["blogroll"] => (Delivery::Latest, Audience::Public),
         ["alerts", "errors" | "warnings" | "load"] => (Delivery::Log, Audience::Admin),
         ["images", _id] => (Delivery::Log, Audience::Admin),
         ["jobs", _queue] => (Delivery::Log, Audience::Admin),
@@ -49,9 +50,10 @@ mod tests {
     }
 
     #[test]
-    fn visitors_see_comments_and_counters_alone() {
+    fn visitors_see_comments_counters_and_the_blogroll_alone() {
         check("comments.hello", Some((Delivery::Log, Audience::Public)));
         check("metrics.views.hello", Some((Delivery::Latest, Audience::Public)));
+        check("blogroll", Some((Delivery::Latest, Audience::Public)));
         check("jobs.comments", Some((Delivery::Log, Audience::Admin)));
         check("users.no-id", None);
         check("secrets", None);

@@ -14,6 +14,9 @@ use super::policy::{Audience, policy};
 
 /// How often a change is told at most.
 const PERIOD: Duration = Duration::from_millis(500);
+/// Posts that are told at most, those with the most readers: NATS takes a
+/// message of 1 MB.
+const TOLD: usize = 500;
 
 /// Connections by what they read.
 #[derive(Default)]
@@ -34,20 +37,21 @@ pub struct Watching {
 }
 
 impl Hub {
-    /// Counts a connection as a reader of the site and of its posts; none for the admin's
-    /// panel, which would count itself.
+    /// Counts a connection as a reader of the site and of these posts, each
+    /// named once.
     #[must_use]
-    pub fn watching(&self, topics: &[Topic]) -> Option<Watching> {
-        if topics.iter().any(is_of_the_panel) {
-            return None;
-        }
+    pub fn watching(&self, posts: Vec<String>) -> Watching {
         let presence = Arc::clone(&self.presence);
-        let mut posts: Vec<String> = topics.iter().filter_map(post).map(str::to_owned).collect();
-        posts.sort_unstable();
-        posts.dedup();
         presence.enter(&posts);
-        Some(Watching { presence, posts })
+        Watching { presence, posts }
     }
+}
+
+/// Addresses of the posts that a connection reads, whether or not there are
+/// such posts; none for the admin's panel, which would count itself.
+pub(super) fn read(topics: &[Topic]) -> Option<Vec<String>> {
+    let panel = topics.iter().any(is_of_the_panel);
+    (!panel).then(|| topics.iter().filter_map(post).map(str::to_owned).collect())
 }
 
 /// The panel follows what no reader may.
@@ -101,11 +105,19 @@ pub(super) async fn publish(hub: Hub) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     while !hub.shutdown.is_cancelled() {
         tick.tick().await;
-        let readers = hub.presence.count();
+        let readers = busiest(hub.presence.count());
         if told.as_ref() != Some(&readers) && tell(&hub, &readers).await {
             told = Some(readers);
         }
     }
+}
+
+fn busiest(mut readers: Readers) -> Readers {
+    let mut counts: Vec<(String, usize)> = readers.posts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.truncate(TOLD);
+    readers.posts = counts.into_iter().collect();
+    readers
 }
 
 async fn tell(hub: &Hub, readers: &Readers) -> bool {
@@ -116,4 +128,35 @@ async fn tell(hub: &Hub, readers: &Readers) -> bool {
         body: envelope.to_json().into(),
     };
     hub.bus.publish(&message).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(names: &[&str]) -> Vec<Topic> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_connection_reads_the_posts_whose_comments_it_watches() {
+        let window = topics(&["comments.a", "comments.b", "metrics.views.c"]);
+        assert_eq!(read(&window), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(read(&topics(&["comments.a", "jobs.comments"])), None);
+    }
+
+    #[test]
+    fn the_busiest_posts_are_told_and_all_are_counted() {
+        let presence = Presence::default();
+        let posts: Vec<String> = (0..2 * TOLD).map(|number| format!("post-{number}")).collect();
+        presence.enter(&posts);
+        presence.enter(&posts[TOLD..]);
+        let told = busiest(presence.count());
+        assert_eq!((told.readers, told.posts.len()), (2, TOLD));
+        assert!(told.posts.values().all(|count| *count == 2));
+        assert_eq!(presence.count().posts.len(), 2 * TOLD);
+        presence.leave(&posts);
+        presence.leave(&posts[TOLD..]);
+        assert_eq!(presence.count(), Readers::default());
+    }
 }

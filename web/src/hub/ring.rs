@@ -21,12 +21,15 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Encodes an event once, for all who watch.
+    /// Encodes an event once, for all who watch. A line's end in JSON is only
+    /// space between its parts, and would end the data here.
     pub(super) fn encode(event: &Stored, epoch: &str) -> Self {
         let Stored { seq, topic, body } = event;
         let head = format!("id: {epoch}-{seq}\nevent: {topic}\ndata: ");
-        let bytes = [head.as_bytes(), body, b"\n\n"].concat().into();
-        Self { seq: *seq, bytes }
+        let mut bytes = [head.as_bytes(), body, b"\n\n"].concat();
+        let data = &mut bytes[head.len()..head.len() + body.len()];
+        data.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|end| *end = b' ');
+        Self { seq: *seq, bytes: bytes.into() }
     }
 }
 
@@ -132,6 +135,13 @@ mod tests {
     fn an_event_is_encoded_with_its_cursor_and_topic() {
         let frame = Frame::encode(&event("comments.a", 7), "ab");
         assert_eq!(frame.bytes, "id: ab-7\nevent: comments.a\ndata: {}\n\n");
+    }
+
+    #[test]
+    fn an_event_of_many_lines_is_one_line_of_data() {
+        let body = Bytes::from_static(b"{\r\n  \"a\": 1\n}\n");
+        let frame = Frame::encode(&Stored { body, ..event("comments.a", 7) }, "ab");
+        assert_eq!(frame.bytes, "id: ab-7\nevent: comments.a\ndata: {    \"a\": 1 } \n\n");
     }
 
     #[test]

@@ -8,13 +8,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
+use shared::db::posts;
 use shared::db::users::User;
 use shared::shutdown::Shutdown;
 use shared::subject::Topic;
 
 use super::client::{Client, Resume};
 use super::policy::{Audience, policy};
-use super::{Cursor, Hub, Watching};
+use super::{Cursor, Hub, Watching, presence};
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -45,7 +46,10 @@ pub async fn events(
         authorise(topic, user.as_ref())?;
     }
     let hub = &state.hub;
-    let watching = hub.watching(&asked.topics);
+    let watching = match presence::read(&asked.topics) {
+        Some(posts) => Some(hub.watching(posts::published(&state.data, posts).await?)),
+        None => None,
+    };
     let stream = frames(hub.clone(), asked, watching);
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),

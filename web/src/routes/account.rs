@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use shared::db::ttl::{self, SESSION_IDLE, SESSION_MAX, Session};
+use shared::db::users::{self, TOKEN_ID};
 
 use super::present::when;
 use crate::auth::{Identity, cookies};
@@ -14,7 +15,7 @@ use crate::extract::{Path, id};
 use crate::hits::agent;
 use crate::page::{self, Frame};
 use crate::state::AppState;
-use crate::views::account::{AccountPage, Session as Shown};
+use crate::views::account::{AccountPage, Session as Shown, Token};
 
 /// `GET /account`.
 ///
@@ -32,7 +33,12 @@ pub async fn page(
         .map(|session| shown(session, current))
         .collect();
     sessions.sort_by_key(|session| !session.current);
-    page::private(&AccountPage { layout: frame.layout().await?, sessions })
+    let tokens = users::tokens(&state.data, identity.user.id).await?.into_iter().map(|token| {
+        let users::Token { id, name, created_at } = token;
+        Token { id, name, created: when(created_at) }
+    });
+    let tokens = tokens.collect();
+    page::private(&AccountPage { layout: frame.layout().await?, sessions, tokens })
 }
 
 fn shown(session: Session, current: Option<uuid::Uuid>) -> Shown {
@@ -70,6 +76,23 @@ pub async fn revoke(
         true => Ok(Redirect::to("/account").into_response()),
         false => Err(Error::NotFound("session")),
     }
+}
+
+/// `POST /account/tokens/{id}/revoke`.
+///
+/// # Errors
+/// When there is no such token.
+pub async fn revoke_token(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(token): Path<String>,
+) -> Result<Response> {
+    // A name is no address: it may be that of several.
+    let is_id = token.len() == TOKEN_ID && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id && users::revoke_tokens(&state.data, identity.user.id, token).await? > 0 {
+        return Ok(Redirect::to("/account").into_response());
+    }
+    Err(Error::NotFound("token"))
 }
 
 /// `POST /signout`.

@@ -10,7 +10,7 @@ use shared::db::backups::{self, Tier};
 
 use crate::auth::Admin;
 use crate::error::{Error, Result};
-use crate::extract::{Path, Query, limit};
+use crate::extract::{Path, Query, after_id, limit};
 use crate::state::AppState;
 
 /// Runs of one page of the list.
@@ -27,15 +27,25 @@ pub struct Asked {
 /// `GET /api/v1/backups`.
 ///
 /// # Errors
-/// When the database fails.
+/// When there is no such tier.
 pub async fn list(
     State(state): State<AppState>,
     _: Admin,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let limit = limit(asked.limit, PAGE)?;
-    let page = backups::list(&state.data, asked.tier, asked.after, limit).await?;
+    let tier = asked.tier.map(|tier| known(&tier)).transpose()?;
+    let page = backups::list(&state.data, tier, after_id(asked.after)?, limit).await?;
     Ok(JsonBody(page).into_response())
+}
+
+/// The name of a tier, which must be one.
+fn known(tier: &str) -> Result<String> {
+    let tiers = Tier::OLDEST_FIRST.map(|tier| tier.to_string()).join(", ");
+    let known: std::result::Result<Tier, _> = tier.parse();
+    known
+        .map(|tier| tier.to_string())
+        .map_err(|_| Error::bad_request(format!("tier takes one of {tiers}; got {tier:?}")))
 }
 
 /// `POST /api/v1/backups/{tier}/run`: cron begins within seconds.

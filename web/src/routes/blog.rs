@@ -8,13 +8,13 @@ use shared::db::posts::{self, Filter, Post, PostStatus};
 use uuid::Uuid;
 
 use super::present::{self, count};
-use super::thread;
+use super::{sources, thread};
 use crate::error::{Error, Result};
-use crate::extract::{Path, Query};
+use crate::extract::{Path, Query, after_moment};
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::validate::{AUTHOR_MAX, COMMENT_MAX};
-use crate::views::blog::{HomePage, PostLink, PostPage, TagCount, TagPage, tag_href};
+use crate::views::blog::{HomePage, PostLink, PostPage, TagCount, TagPage, TagsPage, tag_href};
 use crate::views::comments::{CommentErrors, CommentForm, ReplyTo};
 use crate::views::{Notice, Pager, path_segment, query_value};
 
@@ -37,19 +37,32 @@ pub async fn home(
     Query(query): Query<After>,
 ) -> Result<Response> {
     let (posts, pager) = page_of_posts(&state, None, query.after, "/").await?;
-    let mut tags: Vec<TagCount> = posts::tags(&state.data)
-        .await?
-        .into_iter()
-        .map(|(name, posts)| TagCount { name, posts: count(posts) })
-        .collect();
-    tags.sort_by(|a, b| b.posts.cmp(&a.posts).then_with(|| a.name.cmp(&b.name)));
+    let tags = all_tags(&state).await?;
     page::public(&HomePage {
         layout: frame.layout().await?,
         posts: present::summaries(&state, posts).await?,
         readers: present::readers(state.hub.readers().readers),
         tags,
+        blogroll: sources::blogroll(&state).await?,
         pager,
     })
+}
+
+/// Tags of published posts, most used first.
+async fn all_tags(state: &AppState) -> Result<Vec<TagCount>> {
+    let tags = posts::tags(&state.data).await?.into_iter();
+    let mut tags: Vec<TagCount> =
+        tags.map(|(name, posts)| TagCount { name, posts: count(posts) }).collect();
+    tags.sort_by(|a, b| b.posts.cmp(&a.posts).then_with(|| a.name.cmp(&b.name)));
+    Ok(tags)
+}
+
+/// `GET /tags`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tags(State(state): State<AppState>, frame: Frame) -> Result<Response> {
+    page::public(&TagsPage { layout: frame.layout().await?, tags: all_tags(&state).await? })
 }
 
 /// `GET /tags/{tag}`.
@@ -77,6 +90,7 @@ async fn page_of_posts(
     after: Option<String>,
     base: &str,
 ) -> Result<(Vec<Post>, Pager)> {
+    let after = after_moment(after)?;
     let newer = after.is_some().then(|| base.to_owned());
     let status = Some(PostStatus::Published);
     let found = posts::list(&state.data, Filter { status, tag, after, limit: PAGE }).await?;

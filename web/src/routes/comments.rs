@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::blog::{self, Typed};
 use crate::auth::Admin;
 use crate::error::{Error, FieldError, Result, told};
-use crate::extract::{Form, Json, Path, Query, id, limit};
+use crate::extract::{Form, Json, Path, Query, after_id, id, limit};
 use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};
 use crate::state::{AppState, Limit};
@@ -37,7 +37,7 @@ const PAGE: usize = 50;
 /// A comment as it is sent. What is missing is empty, so that it can be named
 /// with all else that is wrong.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Input {
     author: String,
     email: Option<String>,
@@ -257,7 +257,7 @@ async fn again(
 fn by_field(fields: &[FieldError]) -> CommentErrors {
     let mut errors = CommentErrors::default();
     for FieldError { field, detail } in fields {
-        let place = match *field {
+        let place = match field.as_ref() {
             "author" => &mut errors.author,
             "email" => &mut errors.email,
             "body" => &mut errors.body,
@@ -300,7 +300,7 @@ pub async fn list(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let limit = limit(asked.limit, PAGE)?;
-    let page = comments::list(&state.data, asked.status, asked.after, limit).await?;
+    let page = comments::list(&state.data, asked.status, after_id(asked.after)?, limit).await?;
     Ok(JsonBody(page).into_response())
 }
 
@@ -330,6 +330,31 @@ pub async fn reject(
 ) -> Result<Response> {
     let comment = decide(&state, &comment, CommentStatus::Rejected, cause).await?;
     Ok(JsonBody(comment).into_response())
+}
+
+/// `DELETE /api/v1/comments/{id}`.
+///
+/// # Errors
+/// When there is no such comment.
+pub async fn delete(
+    State(state): State<AppState>,
+    _: Admin,
+    Cause(cause): Cause,
+    Path(comment): Path<String>,
+) -> Result<StatusCode> {
+    remove(&state, &comment, cause).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a comment.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn remove(state: &AppState, comment: &str, cause: Uuid) -> Result<()> {
+    match comments::delete(&state.data, id(comment, "comment")?, cause).await? {
+        true => Ok(()),
+        false => Err(Error::NotFound("comment")),
+    }
 }
 
 /// Carries out the admin's word on a comment.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use shared::db::posts::{self, Filter, Post, PostStatus};
 use shared::db::settings;
 use shared::time::Instant;
@@ -63,6 +63,11 @@ async fn published(state: &AppState, limit: usize) -> Result<Vec<Post>> {
     let status = Some(PostStatus::Published);
     let filter = Filter { status, limit, ..Filter::default() };
     Ok(posts::list(&state.data, filter).await?.items)
+}
+
+/// Where other programs keep a feed, and readers look for it.
+pub async fn moved() -> Redirect {
+    Redirect::permanent("/feed.atom")
 }
 
 /// `GET /sitemap.xml`.

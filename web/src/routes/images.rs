@@ -12,7 +12,7 @@ use shared::db::images::{self, Image};
 use super::upload::{self, Upload};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
-use crate::extract::{Path, Query, id, limit};
+use crate::extract::{Path, Query, after_id, id, limit};
 use crate::layers::Cause;
 use crate::state::AppState;
 
@@ -27,9 +27,10 @@ pub type Form = std::result::Result<Multipart, MultipartRejection>;
 /// # Errors
 /// When it is none.
 pub fn form(form: Form) -> Result<Multipart> {
-    form.map_err(|rejection| {
-        let takes = "send a multipart form with the field `file`";
-        Error::Unsupported(format!("{takes}: {}", rejection.body_text()))
+    form.map_err(|_| {
+        let takes = "send the image as the field `file` of a multipart form \
+                     (Content-Type: multipart/form-data; boundary=…)";
+        Error::Unsupported(takes.to_owned())
     })
 }
 
@@ -66,6 +67,30 @@ pub async fn get(
     Ok(JsonBody(shown(&found.ok_or(Error::NotFound("image"))?)).into_response())
 }
 
+/// `DELETE /api/v1/images/{id}`. Posts that show it show its description.
+///
+/// # Errors
+/// When there is no such image.
+pub async fn delete(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(image): Path<String>,
+) -> Result<StatusCode> {
+    remove(&state, &image).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes an image.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn remove(state: &AppState, image: &str) -> Result<()> {
+    match images::delete(&state.data, id(image, "image")?).await? {
+        true => Ok(()),
+        false => Err(Error::NotFound("image")),
+    }
+}
+
 /// Where a list goes on.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
@@ -82,7 +107,7 @@ pub async fn list(
     _: Admin,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let page = images::list(&state.data, asked.after, limit(asked.limit, PAGE)?).await?;
+    let page = images::list(&state.data, after_id(asked.after)?, limit(asked.limit, PAGE)?).await?;
     let items: Vec<Value> = page.items.iter().map(shown).collect();
     Ok(JsonBody(json!({"items": items, "next": page.next})).into_response())
 }

@@ -6,22 +6,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::bus::control::Control;
 use shared::bus::queues::Waiting;
-use shared::db::{self, done, outbox};
+use shared::db::jobs::{self as job_rows, Cancelled};
+use shared::db::{self, outbox};
 use shared::envelope::Envelope;
-use shared::subject;
+use shared::subject::JobAddress;
 use shared::time::Instant;
+use uuid::Uuid;
 
-use super::queues;
+use super::{job, queues};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
-use crate::extract::{Path, Query, limit};
+use crate::extract::{self, Path, Query, limit};
 use crate::state::AppState;
 
 /// Jobs of one page of the list.
 const PAGE: usize = 50;
-/// Jobs ahead among which one is looked for, in each queue.
-const LOOK: usize = 200;
 /// Dead jobs that are sent back at once; more need another call.
 const BULK: usize = 1000;
 
@@ -80,15 +81,15 @@ pub struct Listed {
     pub reason: Option<String>,
 }
 
-impl From<done::Ended> for Listed {
-    fn from(job: done::Ended) -> Self {
-        let done::Ended { id, queue, kind, state, cause, attempt, at, reason } = job;
+impl From<job_rows::Ended> for Listed {
+    fn from(job: job_rows::Ended) -> Self {
+        let job_rows::Ended { id, queue, kind, state, cause, attempt, at, reason } = job;
         Self { id, queue, kind, state, cause, attempt, at, reason }
     }
 }
 
 impl Listed {
-    fn of_message(
+    pub(super) fn of_message(
         queue: &str,
         kind: &str,
         job: Option<Envelope>,
@@ -117,7 +118,7 @@ impl Listed {
 pub struct Asked {
     /// Only this queue.
     pub queue: Option<String>,
-    /// Only this state; dead when it is left out.
+    /// Only this state.
     pub state: Option<JobState>,
     /// The cursor of the page before.
     pub after: Option<String>,
@@ -125,33 +126,58 @@ pub struct Asked {
     pub limit: Option<usize>,
 }
 
-/// One page of the list.
+/// One page of the list; of all states those that are ahead come first.
 ///
 /// # Errors
-/// When the database or NATS fails.
+/// When a queue is unknown, or the database or NATS fails.
 pub async fn page(state: &AppState, asked: Asked) -> Result<(Vec<Listed>, Option<String>)> {
     let limit = limit(asked.limit, PAGE)?;
     let queue = asked.queue.filter(|queue| !queue.is_empty());
-    match asked.state.unwrap_or(JobState::Dead) {
-        JobState::Scheduled => Ok((scheduled(state, queue, limit).await?, None)),
-        JobState::Queued => Ok((in_stream(state, queue, false, limit).await?, None)),
-        JobState::Running => Ok((in_stream(state, queue, true, limit).await?, None)),
-        ended => {
-            let dead = ended == JobState::Dead;
-            let page = done::list(&state.data, dead, queue, asked.after, limit).await?;
-            Ok((page.items.into_iter().map(Listed::from).collect(), page.next))
+    if let Some(queue) = &queue
+        && !queues::read(state).await?.queues.contains_key(queue)
+    {
+        return Err(Error::NotFound("queue"));
+    }
+    let after = extract::after_job(asked.after)?;
+    match asked.state {
+        Some(JobState::Scheduled) => Ok((scheduled(state, queue, limit).await?, None)),
+        Some(JobState::Queued) => Ok((in_stream(state, queue, false, limit).await?, None)),
+        Some(JobState::Running) => Ok((in_stream(state, queue, true, limit).await?, None)),
+        Some(JobState::Done) => over(state, job_rows::Which::Done, queue, after, limit).await,
+        Some(JobState::Dead) => over(state, job_rows::Which::Dead, queue, after, limit).await,
+        None => {
+            let mut all = Vec::new();
+            if after.is_none() {
+                all = in_stream(state, queue.clone(), true, limit).await?;
+                all.extend(in_stream(state, queue.clone(), false, limit).await?);
+                all.extend(scheduled(state, queue.clone(), limit).await?);
+            }
+            let (ended, next) = over(state, job_rows::Which::Both, queue, after, limit).await?;
+            all.extend(ended);
+            Ok((all, next))
         }
     }
 }
 
+async fn over(
+    state: &AppState,
+    which: job_rows::Which,
+    queue: Option<String>,
+    after: Option<String>,
+    limit: usize,
+) -> Result<(Vec<Listed>, Option<String>)> {
+    let page = job_rows::list(&state.data, which, queue, after, limit).await?;
+    Ok((page.items.into_iter().map(Listed::from).collect(), page.next))
+}
+
 async fn scheduled(state: &AppState, queue: Option<String>, limit: usize) -> Result<Vec<Listed>> {
-    let rows = outbox::scheduled(&state.data, limit).await?;
+    let rows = outbox::scheduled(&state.data, queue, limit).await?;
     let listed = rows.into_iter().filter_map(|row| {
-        let (of, kind) = subject::parse_job(&row.subject)?;
+        let address = JobAddress::parse(&row.subject)?;
         let job = serde_json::from_slice(&row.body).ok();
-        Some(Listed::of_message(of, kind, job, JobState::Scheduled, row.due))
+        Some(Listed::of_message(address.queue, address.kind, job, JobState::Scheduled, row.due))
     });
-    Ok(listed.filter(|job| queue.as_ref().is_none_or(|queue| *queue == job.queue)).collect())
+    Ok(listed.collect())
 }
 
 async fn in_stream(
@@ -166,16 +192,16 @@ async fn in_stream(
     };
     let mut listed = Vec::new();
     for name in names {
-        let waiting = state.bus.waiting(&name, limit).await;
-        let waiting = waiting.map_err(|error| Error::unavailable(error.to_string()))?;
-        listed.extend(waiting.into_iter().filter(|job| job.running == running).map(of_waiting));
+        let waiting = state.bus.waiting(&name, running, 1, limit).await;
+        let (waiting, _) = waiting.map_err(|error| Error::unavailable(error.to_string()))?;
+        listed.extend(waiting.into_iter().map(of_waiting));
     }
     listed.sort_by_key(|job| std::cmp::Reverse(job.at));
     listed.truncate(limit);
     Ok(listed)
 }
 
-fn of_waiting(job: Waiting) -> Listed {
+pub(super) fn of_waiting(job: Waiting) -> Listed {
     let state = if job.running { JobState::Running } else { JobState::Queued };
     Listed::of_message(&job.queue, &job.kind, job.job, state, job.stored)
 }
@@ -191,81 +217,6 @@ pub async fn list(
 ) -> Result<Response> {
     let (items, next) = page(&state, asked).await?;
     Ok(JsonBody(json!({"items": items, "next": next})).into_response())
-}
-
-/// A job with all that is known about it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Detail {
-    /// What the list shows.
-    #[serde(flatten)]
-    pub job: Listed,
-    /// Every failed attempt, oldest first.
-    pub errors: Vec<done::Attempt>,
-    /// The message; of a job that is done it is not kept.
-    pub body: Option<String>,
-}
-
-/// Finds a job: one that is over, or one among those that are still ahead.
-///
-/// # Errors
-/// When there is no such job, or the database fails.
-pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
-    if let Some(over) = done::detail(&state.data, id.to_owned()).await? {
-        let done::Detail { job, errors, body } = over;
-        return Ok(Detail { job: job.into(), errors, body });
-    }
-    let found = match scheduled_one(state, id).await? {
-        Some(found) => Some(found),
-        None => stored_one(state, id).await?,
-    };
-    let (job, body) = found.ok_or(Error::NotFound("job"))?;
-    let errors = done::errors_of(&state.data, id.to_owned()).await?;
-    Ok(Detail { job, errors, body: Some(body) })
-}
-
-fn is_it(job: Option<&Envelope>, id: &str) -> bool {
-    job.is_some_and(|job| job.id.to_string() == id)
-}
-
-/// A job whose time has not come, with its message.
-async fn scheduled_one(state: &AppState, id: &str) -> Result<Option<(Listed, String)>> {
-    for row in outbox::scheduled(&state.data, LOOK).await? {
-        let job: Option<Envelope> = serde_json::from_slice(&row.body).ok();
-        if is_it(job.as_ref(), id)
-            && let Some((queue, kind)) = subject::parse_job(&row.subject)
-        {
-            let listed = Listed::of_message(queue, kind, job, JobState::Scheduled, row.due);
-            return Ok(Some((listed, String::from_utf8_lossy(&row.body).into_owned())));
-        }
-    }
-    Ok(None)
-}
-
-/// A job that is in the stream, with its message. While NATS is away it
-/// cannot be found.
-async fn stored_one(state: &AppState, id: &str) -> Result<Option<(Listed, String)>> {
-    for name in queues::read(state).await?.queues.into_keys() {
-        let waiting = state.bus.waiting(&name, LOOK).await.unwrap_or_default();
-        let found = waiting.into_iter().find(|waiting| is_it(waiting.job.as_ref(), id));
-        if let Some(waiting) = found {
-            let body = waiting.job.as_ref().map(Envelope::to_json).unwrap_or_default();
-            let body = String::from_utf8_lossy(&body).into_owned();
-            return Ok(Some((of_waiting(waiting), body)));
-        }
-    }
-    Ok(None)
-}
-
-/// `GET /api/v1/jobs/{id}`, with every error.
-///
-/// # Errors
-/// When there is no such job.
-pub async fn get(
-    State(state): State<AppState>,
-    _: Admin,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    Ok(JsonBody(find(&state, &id).await?).into_response())
 }
 
 /// `POST /api/v1/jobs/{id}/retry`: sends a dead job back to its queue.
@@ -286,7 +237,7 @@ pub async fn retry(
 /// # Errors
 /// When no dead job has the id, or its bytes are no job.
 pub async fn replay(state: &AppState, id: String) -> Result<String> {
-    match done::replay(&state.data, id).await {
+    match job_rows::replay(&state.data, id).await {
         Ok(Some(now)) => Ok(now.to_string()),
         Ok(None) => Err(Error::NotFound("dead job")),
         Err(db::Error::Corrupt { .. }) => {
@@ -305,9 +256,42 @@ pub async fn discard(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    match done::discard(&state.data, id).await? {
+    match job_rows::discard(&state.data, id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Error::NotFound("dead job")),
+    }
+}
+
+/// `POST /api/v1/jobs/{id}/cancel`: has a job not run, or cuts it off.
+///
+/// # Errors
+/// When there is no such job, or it is over.
+pub async fn cancel(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    call_off(&state, &id).await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
+}
+
+/// Has a job not run: it is dead then, and can be sent back.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn call_off(state: &AppState, id: &str) -> Result<()> {
+    let job: Uuid =
+        job::find(state, id).await?.job.id.parse().map_err(|_| Error::NotFound("job"))?;
+    match job_rows::cancel(&state.data, id.to_owned()).await? {
+        Cancelled::Over => Err(Error::Conflict("the job is over already".to_owned())),
+        Cancelled::Now => Ok(()),
+        Cancelled::Told => {
+            // Without it the job is stopped when a worker comes to it.
+            if let Err(error) = state.bus.control(&Control::Cancel { job }).await {
+                tracing::warn!(%error, %job, "the workers were not told of a cancelled job");
+            }
+            Ok(())
+        }
     }
 }
 
@@ -334,14 +318,10 @@ pub async fn replay_all(state: &AppState, asked: Asked) -> Result<Value> {
         return Err(Error::bad_request("only dead jobs can be retried: state takes dead"));
     }
     let queue = asked.queue.filter(|queue| !queue.is_empty());
-    let (mut retried, mut refused) = (0, 0);
-    let page = done::list(&state.data, true, queue, None, BULK).await?;
-    for job in page.items {
-        match replay(state, job.id).await {
-            Ok(_) => retried += 1,
-            Err(Error::Conflict(_) | Error::NotFound(_)) => refused += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    let page = job_rows::list(&state.data, job_rows::Which::Dead, queue, None, BULK).await?;
+    let ids: Vec<String> = page.items.into_iter().map(|job| job.id).collect();
+    let asked = ids.len();
+    let retried = job_rows::replay_all(&state.data, ids).await?;
+    let refused = asked - retried;
     Ok(json!({"retried": retried, "refused": refused, "more": page.next.is_some()}))
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{blog, present};
 use crate::auth::{Admin, MaybeAdmin};
 use crate::error::{Error, Result};
-use crate::extract::{Json, Path, Query, limit};
+use crate::extract::{Json, Path, Query, after_moment, limit};
 use crate::layers::Cause;
 use crate::state::AppState;
 use crate::validate::{Checks, MARKDOWN_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX, slug_of};
@@ -31,6 +31,7 @@ const TRIES: usize = 5;
 
 /// A post as it is written.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewPost {
     slug: Option<String>,
     title: String,
@@ -57,6 +58,7 @@ impl NewPost {
 
 /// What is to change of a post; the rest stays.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     slug: Option<String>,
     title: Option<String>,
@@ -179,7 +181,7 @@ impl Asked {
 /// `GET /api/v1/posts`. Only the admin is given what is not published.
 ///
 /// # Errors
-/// When the database fails.
+/// When a parameter cannot be taken, or the status is for the admin alone.
 pub async fn list(
     State(state): State<AppState>,
     MaybeAdmin(admin): MaybeAdmin,
@@ -192,7 +194,8 @@ pub async fn list(
         (status, _) => status,
     };
     let limit = limit(asked.limit, PAGE)?;
-    let filter = Filter { status, tag: asked.tag, after: asked.after, limit };
+    let after = after_moment(asked.after)?;
+    let filter = Filter { status, tag: asked.tag, after, limit };
     let page = posts::list(&state.data, filter).await?;
     let mut items = Vec::new();
     for post in page.items {

@@ -82,7 +82,7 @@ pub async fn summaries(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostSum
 #[must_use]
 pub fn picture(image: &Image) -> Option<Picture> {
     let mut formats: BTreeMap<&str, Vec<&Variant>> = BTreeMap::new();
-    for variant in image.variants.iter().filter(|variant| !is_crop(variant, image)) {
+    for variant in image.variants.iter().filter(|variant| !image.is_cover(variant)) {
         formats.entry(&variant.media_type).or_default().push(variant);
     }
     let plain = formats.get("image/jpeg").or_else(|| formats.values().next())?;
@@ -107,11 +107,6 @@ fn srcset(variants: &[&Variant]) -> String {
         .map(|variant| format!("/media/{} {}w", variant.key, variant.width))
         .collect();
     sources.join(", ")
-}
-
-/// A square of an image that is not square shows only a part of it.
-fn is_crop(variant: &Variant, image: &Image) -> bool {
-    variant.width == variant.height && image.width != image.height
 }
 
 /// Path of the smallest variant of an image that is ready.

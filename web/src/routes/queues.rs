@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 use shared::bus::queues::QueueState;
-use shared::db::done;
-use shared::queues::{Queues, Role};
+use shared::db::jobs as job_rows;
+use shared::queues::Queues;
 use shared::time::Instant;
 
 use crate::auth::Admin;
@@ -22,7 +22,7 @@ use crate::state::AppState;
 pub struct Shown {
     /// Its name.
     pub name: String,
-    /// `data` or `compute`.
+    /// `data`, `compute` or `external`.
     pub role: &'static str,
     /// Jobs that wait.
     pub depth: u64,
@@ -52,10 +52,10 @@ pub async fn all(state: &AppState) -> Result<(Vec<Shown>, Option<String>)> {
     let asked = queues.keys().map(|name| state.bus.queue_state(name));
     let states = futures_util::future::join_all(asked).await;
     let by = |rows: Vec<(String, i64)>| rows.into_iter().collect::<HashMap<String, i64>>();
-    let done = by(done::done_by_queue(&state.data).await?);
-    let failed = by(done::failed_by_queue(&state.data).await?);
-    let dead = by(done::dead_by_queue(&state.data).await?);
-    let fresh = by(done::done_in_a_minute(&state.data).await?);
+    let done = by(job_rows::done_by_queue(&state.data).await?);
+    let failed = by(job_rows::failed_by_queue(&state.data).await?);
+    let dead = by(job_rows::dead_by_queue(&state.data).await?);
+    let fresh = by(job_rows::done_in_a_minute(&state.data).await?);
     let (mut shown, mut problem) = (Vec::new(), None);
     for ((name, queue), asked) in queues.into_iter().zip(states) {
         let now = asked.unwrap_or_else(|error| {
@@ -64,7 +64,7 @@ pub async fn all(state: &AppState) -> Result<(Vec<Shown>, Option<String>)> {
         });
         let of = |counts: &HashMap<String, i64>| counts.get(&name).copied().unwrap_or(0);
         shown.push(Shown {
-            role: if queue.role == Role::Data { "data" } else { "compute" },
+            role: queue.role.as_str(),
             depth: now.depth,
             in_flight: now.in_flight,
             done: of(&done),

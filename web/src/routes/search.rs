@@ -84,13 +84,27 @@ fn snippet(text: &str, query: &str) -> Vec<SnippetPart> {
         push("… ", false);
     }
     for word in &words[from..to] {
-        push(word, matches(word, &wanted));
+        if matches(word, &wanted) {
+            let (before, bare, after) = bare(word);
+            push(before, false);
+            push(bare, true);
+            push(after, false);
+        } else {
+            push(word, false);
+        }
         push(" ", false);
     }
     if to < words.len() {
         push("…", false);
     }
     parts
+}
+
+/// A word without the punctuation around it, and that.
+fn bare(word: &str) -> (&str, &str, &str) {
+    let rest = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let bare = rest.trim_end_matches(|c: char| !c.is_alphanumeric());
+    (&word[..word.len() - rest.len()], bare, &rest[bare.len()..])
 }
 
 fn terms(query: &str) -> Vec<String> {
@@ -112,7 +126,7 @@ mod tests {
         let text = format!("{} the outbox, and more {}", "x ".repeat(40), "y ".repeat(40));
         let parts = snippet(&text, "OUTBOX");
         let marked: Vec<_> = parts.iter().filter(|part| part.hit).map(|part| &part.text).collect();
-        assert_eq!(marked, ["outbox,"]);
+        assert_eq!(marked, ["outbox"]);
         assert!(parts[0].text.starts_with("… x"));
         assert!(parts.last().is_some_and(|part| part.text.ends_with('…')));
     }

@@ -153,7 +153,7 @@ async fn code_page(
     let minutes = u32::try_from(CODE_LIFE.as_secs() / 60).unwrap_or(0);
     let layout = frame.layout().await?;
     let digits = signin::CODE_DIGITS;
-    let page = CodePage { layout, email, error, minutes, digits, open: true };
+    let page = CodePage { layout, email, error, minutes, digits };
     Ok((status, page::private(&page)?).into_response())
 }
 
@@ -234,20 +234,23 @@ pub async fn peek(State(state): State<AppState>, Path(token): Path<String>) -> R
 /// `GET /signin/link/{token}`: spends the link and signs in.
 ///
 /// # Errors
-/// When the link is spent or too old.
+/// When the database fails.
 pub async fn follow(
     State(state): State<AppState>,
+    frame: Frame,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    match ttl::spend_link(&state.ttl, signin::token_hash(&token)).await? {
-        Some(user) => begin(&state, user, &headers).await,
-        None => Err(Error::Gone(
-            "This sign-in link was used already, or is too old. `web admin signin-link` prints a \
-             new one, and /signin mails a code."
-                .to_owned(),
-        )),
+    if let Some(user) = ttl::spend_link(&state.ttl, signin::token_hash(&token)).await? {
+        return begin(&state, user, &headers).await;
     }
+    let notice = Notice::error(
+        "This sign-in link was used already, or is too old. Ask for a code here, or print \
+         another link on the machine of the site: web admin signin-link",
+    );
+    let layout = frame.layout_with(Some(notice)).await?;
+    let page = SignInPage { layout, email: String::new(), error: None };
+    Ok((StatusCode::GONE, page::private(&page)?).into_response())
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::extract::body_error;
 use crate::state::AppState;
 use crate::validate::{ALT_MAX, Checks};
 
@@ -92,7 +91,7 @@ fn broken(error: &MultipartError) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return too_large();
     }
-    body_error(error.status(), &error.body_text())
+    Error::bad_request("the upload broke off, or is no multipart form; send it again")
 }
 
 fn too_large() -> Error {

@@ -30,8 +30,6 @@ pub struct CodePage {
     pub minutes: u32,
     /// Digits of a code.
     pub digits: u32,
-    /// False when the code is spent: only asking for a new one is offered.
-    pub open: bool,
 }
 
 /// `GET /account`: who is signed in, and where.
@@ -42,6 +40,19 @@ pub struct AccountPage {
     pub layout: Layout,
     /// Sessions, the current one first.
     pub sessions: Vec<Session>,
+    /// Tokens for the API, oldest first.
+    pub tokens: Vec<Token>,
+}
+
+/// A token for the API. Posts to `/account/tokens/{id}/revoke`.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// A public id, not the token.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// When it was made.
+    pub created: When,
 }
 
 /// A browser that is signed in. Posts to `/account/sessions/{id}/revoke`.

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::blogroll::BlogrollItem;
 use super::comments::{Comment, CommentForm};
 use super::{Layout, Pager, When, path_segment};
 
@@ -77,7 +78,8 @@ pub struct TagCount {
     pub posts: u64,
 }
 
-/// `GET /`: the newest posts. Topics: `metrics.live`, `metrics.views.<slug>`.
+/// `GET /`: the newest posts. Topics: `metrics.live`, `metrics.views.<slug>`, and
+/// `blogroll` where there is one.
 #[derive(Debug, Template)]
 #[template(path = "home.html")]
 pub struct HomePage {
@@ -89,8 +91,29 @@ pub struct HomePage {
     pub readers: u32,
     /// All tags, most used first.
     pub tags: Vec<TagCount>,
+    /// The newest posts of other sites; `None` when no feed is configured.
+    pub blogroll: Option<Vec<BlogrollItem>>,
     /// Newer and older posts.
     pub pager: Pager,
+}
+
+impl HomePage {
+    /// Path of a picture for link previews: the newest post's that has one.
+    #[must_use]
+    pub fn preview_image(&self) -> Option<&str> {
+        let mut pictures = self.posts.iter().filter_map(|post| post.picture.as_ref());
+        pictures.next().map(|picture| picture.src.as_str())
+    }
+}
+
+/// `GET /tags`: every tag.
+#[derive(Debug, Template)]
+#[template(path = "tags.html")]
+pub struct TagsPage {
+    /// The frame.
+    pub layout: Layout,
+    /// All tags, most used first.
+    pub tags: Vec<TagCount>,
 }
 
 /// `GET /tags/{tag}`: the posts of a tag. Topics as on the home page.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod admin;
 pub mod blog;
+pub mod blogroll;
 pub mod comments;
 pub mod error;
 pub mod feed;

@@ -74,20 +74,20 @@ pub fn span(length: SignedDuration) -> String {
     }
 }
 
-/// A number of bytes, written in binary units with at most one decimal.
+/// A number of bytes, written in decimal units with at most one decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-        if self.0 < 1024 {
+        const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+        if self.0 < 1000 {
             return write!(f, "{} B", self.0);
         }
-        let mut tenths = u128::from(self.0) * 10 / 1024;
+        let mut tenths = u128::from(self.0) * 10 / 1000;
         let mut unit = 0;
-        while tenths >= 10_240 && unit + 1 < UNITS.len() {
-            tenths /= 1024;
+        while tenths >= 10_000 && unit + 1 < UNITS.len() {
+            tenths /= 1000;
             unit += 1;
         }
         match tenths % 10 {
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn sizes_use_the_units_that_fit() {
         assert_eq!(Bytes(0).to_string(), "0 B");
-        assert_eq!(Bytes(1023).to_string(), "1023 B");
-        assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
-        assert_eq!(Bytes(1024 * 1024).to_string(), "1 MiB");
-        assert_eq!(Bytes(u64::MAX).to_string(), "16777215.9 TiB");
+        assert_eq!(Bytes(999).to_string(), "999 B");
+        assert_eq!(Bytes(1500).to_string(), "1.5 kB");
+        assert_eq!(Bytes(1_000_000).to_string(), "1 MB");
+        assert_eq!(Bytes(u64::MAX).to_string(), "18446744 TB");
     }
 
     #[test]

@@ -26,11 +26,13 @@ class Editor {
   }
 
   start() {
-    this.#form.addEventListener("input", () => this.#input());
+    this.#form.addEventListener("input", ({ target }) => this.#input(target));
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.addEventListener("click", ({ target }) => {
-      if (target instanceof HTMLInputElement && target.matches("[data-insert]")) this.#insert(target.value);
+      const button = target instanceof Element ? target.closest("[data-insert]") : null;
+      if (button instanceof HTMLElement) this.#insert(button.dataset.insert ?? "");
     });
+    for (const button of this.#form.querySelectorAll("[data-insert]")) button.removeAttribute("hidden");
     addEventListener("beforeunload", (event) => {
       if (this.#changed) event.preventDefault();
     });
@@ -42,8 +44,10 @@ class Editor {
     this.#showLocalTime();
   }
 
-  #input() {
+  /** @param {EventTarget | null} [field] that was typed into */
+  #input(field) {
     this.#changed = true;
+    if (field instanceof Element) forgive(field);
     this.#showLocalTime();
     if (this.#panel.hidden) return;
     clearTimeout(this.#timer);
@@ -57,6 +61,7 @@ class Editor {
       return;
     }
     event.preventDefault();
+    for (const field of this.#form.querySelectorAll("[aria-invalid]")) forgive(field);
     this.#panel.hidden = !this.#panel.hidden;
     event.submitter.setAttribute("aria-expanded", String(!this.#panel.hidden));
     if (!this.#panel.hidden) void this.#preview();
@@ -103,4 +108,16 @@ class Editor {
     const hint = this.#form.querySelector("[data-publish-local]");
     if (hint) hint.textContent = field.value ? `${localTime(`${field.value}Z`)} where you are` : "";
   }
+}
+
+/**
+ * What was wrong with a field when it was sent may not be any more.
+ * @param {Element} field
+ */
+function forgive(field) {
+  const error = field.getAttribute("aria-describedby");
+  if (!field.hasAttribute("aria-invalid")) return;
+  field.removeAttribute("aria-invalid");
+  if (error) document.getElementById(error)?.remove();
+  field.removeAttribute("aria-describedby");
 }

@@ -4,11 +4,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use shared::bus::Bus;
 use shared::bus::queues::Waiting;
 use shared::config::Env;
-use shared::db::done::{self, Detail, Ended};
+use shared::db::jobs::{self, Detail, Ended, Which};
 use shared::db::outbox::{self, Scheduled};
 use shared::db::{Data, Page};
 use shared::envelope::Envelope;
-use shared::subject;
+use shared::subject::JobAddress;
 
 use super::{CliError, connect, failed};
 use crate::config;
@@ -110,7 +110,8 @@ async fn run_on(data: &Data, command: Command) -> Result<(), CliError> {
             let limit = usize::from(limit);
             let page = match state {
                 State::Scheduled => scheduled(data, queue.as_deref(), limit).await?,
-                state => done::list(data, state == State::Dead, queue, after, limit).await?,
+                State::Dead => jobs::list(data, Which::Dead, queue, after, limit).await?,
+                _ => jobs::list(data, Which::Done, queue, after, limit).await?,
             };
             print_page(&page, json);
             Ok(())
@@ -133,9 +134,8 @@ async fn list_in_nats(
     let asked = |name: &String| queue.as_ref().is_none_or(|queue| queue == name);
     let mut items = Vec::new();
     for name in queues.queues.into_keys().filter(asked) {
-        let waiting = bus.waiting(&name, limit).await.map_err(failed)?;
-        let wanted = waiting.into_iter().filter(|job| job.running == running);
-        items.extend(wanted.map(in_nats));
+        let (waiting, _) = bus.waiting(&name, running, 1, limit).await.map_err(failed)?;
+        items.extend(waiting.into_iter().map(in_nats));
     }
     items.truncate(limit);
     print_page(&Page { items, next: None }, json);
@@ -154,12 +154,11 @@ async fn scheduled(
     limit: usize,
 ) -> Result<Page<Ended>, CliError> {
     let item = |job: Scheduled| {
-        let (name, kind) = subject::parse_job(&job.subject)?;
+        let JobAddress { queue: name, kind, .. } = JobAddress::parse(&job.subject)?;
         let envelope = serde_json::from_slice(&job.body).ok();
-        let wanted = queue.is_none_or(|queue| queue == name);
-        wanted.then(|| listed("scheduled", name, kind, envelope, job.due))
+        Some(listed("scheduled", name, kind, envelope, job.due))
     };
-    let jobs = outbox::scheduled(data, limit).await?;
+    let jobs = outbox::scheduled(data, queue.map(str::to_owned), limit).await?;
     let items = jobs.into_iter().filter_map(item).collect();
     Ok(Page { items, next: None })
 }
@@ -214,7 +213,7 @@ fn print_page(page: &Page<Ended>, json: bool) {
 }
 
 async fn show(data: &Data, id: String, json: bool) -> Result<(), CliError> {
-    let found = done::detail(data, id.clone()).await?;
+    let found = jobs::detail(data, id.clone()).await?;
     let detail = found.ok_or_else(|| CliError::Failed(format!("no job {id} has ended")))?;
     if json {
         print_json(&detail);
@@ -247,7 +246,7 @@ async fn retry(data: &Data, chosen: Chosen) -> Result<(), CliError> {
     let mut sent = Vec::new();
     let mut refused = Vec::new();
     for id in ids(data, chosen).await? {
-        match done::replay(data, id.clone()).await {
+        match jobs::replay(data, id.clone()).await {
             Ok(Some(now)) => sent.push(serde_json::json!({"id": now, "was": id})),
             Ok(None) => refused.push(format!("{id}: no dead job has this id")),
             Err(error) => refused.push(format!("{id}: {error}")),
@@ -268,7 +267,7 @@ async fn discard(data: &Data, chosen: Chosen) -> Result<(), CliError> {
     let mut forgotten = Vec::new();
     let mut refused = Vec::new();
     for id in ids(data, chosen).await? {
-        if done::discard(data, id.clone()).await? {
+        if jobs::discard(data, id.clone()).await? {
             forgotten.push(id);
         } else {
             refused.push(format!("{id}: no dead job has this id"));
@@ -299,7 +298,7 @@ async fn ids(data: &Data, chosen: Chosen) -> Result<Vec<String>, CliError> {
     }
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page = done::list(data, true, chosen.queue.clone(), after, PAGE).await?;
+        let page = jobs::list(data, Which::Dead, chosen.queue.clone(), after, PAGE).await?;
         ids.extend(page.items.into_iter().map(|job| job.id));
         match page.next {
             Some(next) => after = Some(next),

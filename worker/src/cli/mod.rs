@@ -2,16 +2,17 @@
 
 pub mod jobs;
 pub mod queues;
+pub mod sources;
 
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use shared::bus::Bus;
 use shared::config::{Env, Mistakes};
+use shared::error::chain;
 use url::Url;
 
 use crate::config::{Config, Role};
-use crate::registry::chain;
 
 /// How long a command waits for the connection to NATS.
 const NATS_WAIT: Duration = Duration::from_secs(3);
@@ -26,7 +27,7 @@ const NATS_WAIT: Duration = Duration::from_secs(3);
 Example: worker run --role data
 
 Configuration comes from the environment: NATS_URL, QUEUES_FILE, and by role
-SITE_DATA_DIR, SITE_URL, COMMENTS_MODERATION, SMTP_URL, MAIL_FROM (data) and S3_… (compute).
+SITE_DATA_DIR, SITE_URL, SOURCES_FILE, COMMENTS_MODERATION, SMTP_URL, MAIL_FROM (data) and S3_… (compute).
 
 Exit status: 0 done, 1 failed, 2 used wrongly."
 )]
@@ -70,6 +71,15 @@ Examples:
   worker queues list --json"
     )]
     Queues(queues::Command),
+    /// Look at what is asked of other sites; ask one now
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  worker sources list
+  worker sources poll rust-blog"
+    )]
+    Sources(sources::Command),
 }
 
 /// Why a command ended otherwise than well.
@@ -125,6 +135,7 @@ pub async fn run(cli: Cli, env: Env) -> Result<(), CliError> {
         }
         Command::Jobs(command) => jobs::run(command, env).await,
         Command::Queues(command) => queues::run(command, env).await,
+        Command::Sources(command) => sources::run(command, env).await,
     }
 }
 

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde::Serialize;
 use shared::bus::Bus;
 use shared::config::Env;
-use shared::db::{Data, done, outbox};
-use shared::queues::{Queue, Queues, Role};
+use shared::db::{Data, jobs, outbox};
+use shared::queues::Queues;
 use shared::time::Instant;
 
 use super::{CliError, connect, failed};
@@ -96,15 +96,15 @@ async fn list(data: &Data, bus: &Bus, queues: Queues, json: bool) -> Result<(), 
 }
 
 async fn views(data: &Data, bus: &Bus, queues: Queues) -> Result<Vec<View>, CliError> {
-    let done = by_queue(done::done_by_queue(data).await?);
-    let failed = by_queue(done::failed_by_queue(data).await?);
-    let dead = by_queue(done::dead_by_queue(data).await?);
+    let done = by_queue(jobs::done_by_queue(data).await?);
+    let failed = by_queue(jobs::failed_by_queue(data).await?);
+    let dead = by_queue(jobs::dead_by_queue(data).await?);
     let mut views = Vec::new();
     for (name, queue) in queues.queues {
         let state = bus.queue_state(&name).await.ok();
         let count = |counts: &HashMap<String, i64>| counts.get(&name).copied().unwrap_or(0);
         views.push(View {
-            role: role(&queue),
+            role: queue.role.as_str(),
             depth: state.as_ref().map(|state| state.depth),
             in_flight: state.as_ref().map(|state| state.in_flight),
             oldest_ms: state.as_ref().and_then(|state| state.oldest).map(age_ms),
@@ -124,13 +124,6 @@ fn by_queue(counts: Vec<(String, i64)>) -> HashMap<String, i64> {
 
 fn age_ms(since: Instant) -> u128 {
     Instant::now().since(since).as_millis()
-}
-
-fn role(queue: &Queue) -> &'static str {
-    match queue.role {
-        Role::Data => "data",
-        Role::Compute => "compute",
-    }
 }
 
 fn print(views: &[View], waiting: outbox::Depth) {

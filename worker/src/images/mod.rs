@@ -10,15 +10,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use shared::blobs::Digest;
-use shared::jobs::images::Variant;
+use shared::jobs::images::{COVER, Variant};
 
 use scale::Picture;
 
 /// Widths that are made, narrowest first; an original that is narrower than the
 /// widest is made in its own width too, and nothing is ever enlarged.
 const WIDTHS: [u32; 5] = [320, 640, 960, 1280, 1920];
-/// Side of the square cover.
-const COVER: u32 = 200;
 /// Longest side of what the placeholder is computed from.
 const PLACEHOLDER: u32 = 100;
 /// Digits of the content's SHA-256 in a key: 128 bits.

@@ -1,5 +1,6 @@
 //! Renders a comment, judges it by the rules, and tells what became of it.
 
+use shared::config::Moderation;
 use shared::db::Tx;
 use shared::db::comments::{self, CommentStatus, Evidence};
 use shared::envelope::Envelope;
@@ -7,7 +8,6 @@ use shared::jobs::comments::CheckComment;
 use shared::markdown::render_comment;
 
 use super::rules;
-use crate::config::Moderation;
 use crate::registry::{Failure, Outcome, Registry, RegistryError};
 
 /// Registers the executor.

@@ -7,18 +7,22 @@ use futures_util::future::try_join_all;
 use shared::blobs::{self, PutOptions};
 use shared::db::{Tx, done, images as db_images};
 use shared::envelope::Envelope;
+use shared::error::chain;
 use shared::jobs::Job;
+use shared::jobs::enqueue::Priority;
 use shared::jobs::images::{ComputeOutcome, MakeVariants, Picture, Variant, VariantsMade};
-use shared::queues::{Queue, Queues};
+use shared::queues::Queue;
 use tokio::sync::Semaphore;
 
 use super::Buckets;
 use crate::images::{self, ImageError, Made};
-use crate::registry::{Away, Failure, Outcome, Registry, RegistryError, chain};
-use crate::runner::retry_or_bury;
+use crate::registry::{Away, Failure, Outcome, Registry, RegistryError};
+use crate::runner::{Live, progress, publish_results, retry_or_bury};
 
 /// Originals of more bytes are not even fetched whole.
 const ORIGINAL_MAX: usize = 64 * 1024 * 1024;
+/// What an image says whose job was called off.
+const CANCELLED: &str = "the admin cancelled it";
 /// A content-addressed object never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
@@ -40,10 +44,10 @@ pub fn register_compute(registry: &mut Registry, buckets: Buckets) -> Result<(),
 ///
 /// # Errors
 /// When it is registered already.
-pub fn register_results(registry: &mut Registry, queues: Arc<Queues>) -> Result<(), RegistryError> {
+pub fn register_results(registry: &mut Registry, queues: Live) -> Result<(), RegistryError> {
     registry.data::<VariantsMade>(move |tx, result| {
         let VariantsMade { job, outcome } = &result.payload;
-        match queues.queues.get(MakeVariants::QUEUE) {
+        match queues.borrow().queues.get(MakeVariants::QUEUE) {
             Some(queue) => settle(tx, queue, job, outcome),
             None => Ok(Outcome::Discard(format!("the queue {} is gone", MakeVariants::QUEUE))),
         }
@@ -92,6 +96,7 @@ async fn fetch(buckets: &Buckets, key: &str) -> Result<Bytes, blobs::Error> {
 
 async fn scaled(original: Bytes, turn: Arc<Semaphore>) -> Result<Made, ImageError> {
     let turn = turn.acquire_owned().await;
+    progress::report(0.1);
     let work = move || {
         let _turn = turn;
         images::make(&original)
@@ -100,6 +105,7 @@ async fn scaled(original: Bytes, turn: Arc<Semaphore>) -> Result<Made, ImageErro
 }
 
 async fn store(buckets: &Buckets, made: Made) -> Result<Picture, blobs::Error> {
+    progress::report(0.8);
     let puts = made.files.into_iter().map(async |file| {
         let (variant, content) = file;
         let options = PutOptions {
@@ -127,20 +133,41 @@ fn settle(
     outcome: &ComputeOutcome<Picture>,
 ) -> Result<Outcome, Failure> {
     let (name, image) = (MakeVariants::QUEUE, job.payload.image);
+    if done::call_off_if_asked(tx, name, job)? {
+        db_images::failed(tx, image, CANCELLED, job.id)?;
+        return Ok(Outcome::Done);
+    }
     match outcome {
         ComputeOutcome::Made(picture) => {
             if done::once(tx, name, job)? {
                 db_images::made(tx, image, picture, job.id)?;
+                done::release(tx, job)?;
+                publish_results(
+                    tx,
+                    queue,
+                    job,
+                    &serde_json::json!({"image": image, "picture": picture}),
+                )?;
             }
         }
         ComputeOutcome::Refused(why) => {
             if done::once(tx, name, job)? {
                 tracing::info!(%image, why, "an upload was refused");
                 db_images::failed(tx, image, why, job.id)?;
+                done::release(tx, job)?;
             }
         }
+        ComputeOutcome::Lost(why) => {
+            done::bury(tx, name, job, why)?;
+            db_images::failed(tx, image, "the image could not be processed", job.id)?;
+        }
+        ComputeOutcome::Cancelled => {
+            done::cancelled(tx, name, job)?;
+            db_images::failed(tx, image, CANCELLED, job.id)?;
+        }
         ComputeOutcome::Failed(why) => {
-            if !done::has_failed(tx, job)? && !retry_or_bury(tx, name, queue, job, why, None)? {
+            let place = (name, Priority::Normal);
+            if !done::has_failed(tx, job)? && !retry_or_bury(tx, place, queue, job, why, None)? {
                 let why = "the image could not be processed; the admin can try it again";
                 db_images::failed(tx, image, why, job.id)?;
             }

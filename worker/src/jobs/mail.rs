@@ -49,7 +49,7 @@ async fn deliver(
     let to = Mailbox::new(Some(user.name), address);
     match parts.mailer.send(to, &subject, text).await {
         Ok(()) => Ok(Outcome::Done),
-        Err(error) if error.is_final() => Ok(Outcome::Discard(crate::registry::chain(&error))),
+        Err(error) if error.is_final() => Ok(Outcome::Discard(shared::error::chain(&error))),
         Err(error) => Err(Failure::of(&error)),
     }
 }

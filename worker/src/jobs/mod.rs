@@ -1,23 +1,24 @@
 //! The executor of every kind of job; their payloads are in `shared::jobs`.
 
+pub mod blogroll;
 pub mod comments;
 pub mod compute;
+pub mod gateway;
 pub mod images;
 pub mod mail;
 pub mod posts;
 pub mod rules;
 pub mod views;
 
-use std::sync::Arc;
-
 use shared::blobs::Bucket;
+use shared::config::Moderation;
 use shared::db::{Data, Ttl};
-use shared::queues::Queues;
 use url::Url;
 
-use crate::config::{Config, Moderation};
+use crate::gateway::schedule::Live as Sources;
 use crate::mail::Mailer;
 use crate::registry::{Registry, RegistryError};
+use crate::runner::Live;
 
 /// What the executors of a role with the database work with.
 pub struct DataParts {
@@ -47,30 +48,32 @@ pub struct Buckets {
 /// # Errors
 /// When two take the same kind, or the queues' file lacks a queue of one.
 pub fn registry(
-    config: &Config,
-    data: Option<DataParts>,
+    queues: &Live,
+    data: Option<(DataParts, Sources)>,
     buckets: Option<Buckets>,
 ) -> Result<Registry, RegistryError> {
     let mut registry = Registry::default();
-    if let Some(parts) = data {
-        register_data(&mut registry, parts, Arc::new(config.queues.clone()))?;
+    if let Some((parts, sources)) = data {
+        gateway::register(&mut registry, parts.data.clone(), sources)?;
+        blogroll::register(&mut registry)?;
+        register_data(&mut registry, parts, queues.clone())?;
     }
     if let Some(buckets) = buckets {
         images::register_compute(&mut registry, buckets)?;
     }
-    registry.check(&config.queues)?;
+    registry.check(&queues.borrow())?;
     Ok(registry)
 }
 
 fn register_data(
     registry: &mut Registry,
     parts: DataParts,
-    queues: Arc<Queues>,
+    queues: Live,
 ) -> Result<(), RegistryError> {
     comments::register(registry, parts.moderation)?;
     views::register(registry)?;
     posts::register(registry)?;
-    images::register_results(registry, queues)?;
-    compute::register(registry)?;
+    images::register_results(registry, queues.clone())?;
+    compute::register(registry, queues)?;
     mail::register(registry, parts)
 }

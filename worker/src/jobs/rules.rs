@@ -67,7 +67,7 @@ pub fn suspicion(evidence: &Evidence) -> Option<String> {
 }
 
 fn habits(evidence: &Evidence) -> Option<String> {
-    let copied = evidence.same_text > 0 && evidence.comment.body.chars().count() >= COPY_MIN;
+    let copied = evidence.same_text && evidence.comment.body.chars().count() >= COPY_MIN;
     if copied {
         return Some("the same text was sent before within a day".to_owned());
     }
@@ -128,7 +128,7 @@ pub(crate) mod tests {
             comment,
             trusted: false,
             checked: false,
-            same_text: 0,
+            same_text: false,
             same_visitor: 0,
             known_author: false,
         }
@@ -166,10 +166,10 @@ pub(crate) mod tests {
     #[test]
     fn a_copy_and_a_flood_are_held_but_not_a_second_thanks() {
         let mut copy = evidence("The very same words, sent again.");
-        copy.same_text = 1;
+        copy.same_text = true;
         assert!(suspicion(&copy).unwrap().contains("same text"));
         let mut thanks = evidence("Thanks!");
-        thanks.same_text = 3;
+        thanks.same_text = true;
         assert_eq!(suspicion(&thanks), None);
         let mut flood = evidence("Another one.");
         flood.same_visitor = 5;

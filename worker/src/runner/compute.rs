@@ -11,10 +11,10 @@ use shared::jobs::compute::KeepPoison;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::data::job_span;
-use super::delivery::Delivery;
-use super::{COMPUTE_GRACE, Slot};
-use crate::registry::{Away, Compute, Executor, Misshapen, panic_text};
+use super::crew::{self, Crew};
+use super::delivery::{self, Delivery, Poison, Read};
+use super::{COMPUTE_GRACE, job_span, progress};
+use crate::registry::{Away, Compute, CutShort, Executor, Misshapen, panic_text};
 
 /// The pause between two tries to hand in a result, and the first one before a
 /// job that waits is tried again.
@@ -24,30 +24,38 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Of a message that is no job, so much is kept: it travels in a message.
 const POISON_MAX: usize = 600_000;
 
-impl Slot {
-    /// Runs a job, hands in its result, acknowledges. Until the result is
-    /// stored the job is not acknowledged; a crash between the two computes it
-    /// again, and the second result is known as a duplicate.
+impl Crew {
+    /// Runs what the message holds, hands in the results, acknowledges. Until
+    /// they are stored the message is not acknowledged; a crash between the two
+    /// computes them again, and the second result is known as a duplicate.
     pub(super) async fn work_compute(&self, delivery: Delivery) {
-        let begun = Instant::now();
-        let (result, span) = match delivery.job() {
-            Err(reason) => (Some(self.poison(&delivery, &reason)), tracing::Span::none()),
+        let reads = delivery.jobs();
+        let _units = self.gate.enter(crew::cost(&reads)).await;
+        for read in reads {
+            if let (Some(limit), Ok(job)) = (&self.gate.limit, &read) {
+                tokio::time::sleep(limit.wait(job, Instant::now())).await;
+            }
+            let begun = Instant::now();
+            if !self.compute_one(&delivery, read).await {
+                return delivery.give_back(None).await;
+            }
+            self.shared.metrics.ended(&self.name, &delivery.kind, "ended", begun.elapsed());
+        }
+        self.ack(&delivery);
+    }
+
+    /// False when the shutdown could not wait for the result to be stored.
+    async fn compute_one(&self, delivery: &Delivery, read: Read) -> bool {
+        let (result, span) = match read {
+            Err(poison) => (Some(self.poison(&delivery.kind, &poison)), tracing::Span::none()),
             Ok(job) => {
                 let span = job_span(&self.name, &job);
-                let result = self.result(&delivery, job).instrument(span.clone());
-                (result.await, span)
+                (self.result(delivery, job).instrument(span.clone()).await, span)
             }
         };
-        let handed_in = match result {
+        match result {
             Some(result) => self.hand_in(&result).instrument(span).await,
             None => false,
-        };
-        if handed_in {
-            let (queue, kind) = (&self.name, &delivery.kind);
-            self.shared.metrics.ended(queue, kind, "ended", begun.elapsed());
-            self.ack(&delivery);
-        } else {
-            delivery.give_back(None).await;
         }
     }
 
@@ -56,13 +64,19 @@ impl Slot {
     async fn result(&self, delivery: &Delivery, job: Envelope) -> Option<Message> {
         let kind = &delivery.kind;
         let Some(Executor::Compute(compute)) = self.shared.registry.get(&self.name, kind) else {
-            return Some(self.poison(delivery, &format!("no executor takes the kind {kind}")));
+            return Some(self.none(delivery, &job, format!("no executor takes the kind {kind}")));
         };
-        let result = match delivery.vanished() {
-            Some(why) => compute.failed(job, why),
-            None => self.computed(compute, job).await?,
+        let result = match delivery::vanished(delivery.came()) {
+            Some(why) => compute.cut_short(job.clone(), CutShort::Lost(why)),
+            None => self.computed(compute, job.clone()).await?,
         };
-        Some(result.unwrap_or_else(|misshapen| self.poison(delivery, &misshapen.to_string())))
+        Some(result.unwrap_or_else(|misshapen| self.none(delivery, &job, misshapen.to_string())))
+    }
+
+    /// Has the data worker keep a job that cannot be run.
+    fn none(&self, delivery: &Delivery, job: &Envelope, reason: String) -> Message {
+        let poison = Poison { id: delivery.id.clone(), body: job.to_json(), reason };
+        self.poison(&delivery.kind, &poison)
     }
 
     /// Tries again for as long as what it needs is away as a whole.
@@ -92,9 +106,12 @@ impl Slot {
         job: Envelope,
     ) -> Option<Result<Result<Message, Away>, Misshapen>> {
         let attempt = match compute.run(job.clone()) {
-            Ok(attempt) => attempt.in_current_span(),
+            Ok(attempt) => attempt,
             Err(misshapen) => return Some(Err(misshapen)),
         };
+        let bus = self.shared.bus.clone();
+        let attempt = progress::telling(bus, &self.name, &job, attempt).in_current_span();
+        let running = self.shared.running.begin(job.id);
         let grace = async {
             self.shared.shutdown.cancelled().await;
             tokio::time::sleep(COMPUTE_GRACE).await;
@@ -102,8 +119,9 @@ impl Slot {
         tokio::select! {
             result = supervised(attempt, self.queue.timeout) => Some(match result {
                 Ok(result) => Ok(result),
-                Err(why) => compute.failed(job, why).map(Ok),
+                Err(why) => compute.cut_short(job, CutShort::Failed(why)).map(Ok),
             }),
+            () = running.cancelled() => Some(compute.cut_short(job, CutShort::Cancelled).map(Ok)),
             () = grace => None,
         }
     }
@@ -121,19 +139,18 @@ impl Slot {
     }
 
     /// Has the data worker keep a message that is no job.
-    fn poison(&self, delivery: &Delivery, reason: &str) -> Message {
-        tracing::error!(queue = self.name, message = delivery.id, reason, "poison");
-        let body = delivery.body();
-        let kept = &body[..body.len().min(POISON_MAX)];
+    fn poison(&self, kind: &str, poison: &Poison) -> Message {
+        let Poison { id, body, reason } = poison;
+        tracing::error!(queue = self.name, message = id, reason, "poison");
         let job = KeepPoison {
-            message: delivery.id.clone(),
+            message: id.clone(),
             queue: self.name.clone(),
-            kind: delivery.kind.clone(),
-            body: STANDARD.encode(kept),
-            reason: reason.to_owned(),
+            kind: kind.to_owned(),
+            body: STANDARD.encode(&body[..body.len().min(POISON_MAX)]),
+            reason: reason.clone(),
         };
         Message {
-            msg_id: format!("poison.{}", delivery.id),
+            msg_id: format!("poison.{id}"),
             subject: KeepPoison::subject(),
             body: job.envelope(Uuid::nil()).to_json().into(),
         }

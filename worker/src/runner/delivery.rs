@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::future::join_all;
+use serde::Deserialize as _;
+use serde_json::Value;
 use shared::envelope::Envelope;
-use shared::subject;
+use shared::jobs::enqueue::Priority;
+use shared::subject::JobAddress;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::VANISHED;
@@ -19,42 +22,80 @@ pub(super) struct Delivery {
     message: Message,
     /// The kind that its subject names.
     pub(super) kind: String,
+    /// That of its jobs.
+    pub(super) priority: Priority,
     /// How often it was delivered, this time included.
     delivered: i64,
     /// Names it for ever, should it be no job.
     pub(super) id: String,
 }
 
+/// One of the jobs of a message, or what is none.
+pub(super) type Read = Result<Envelope, Poison>;
+
+/// Bytes that are no job.
+pub(super) struct Poison {
+    /// Names them for ever.
+    pub(super) id: String,
+    /// The bytes.
+    pub(super) body: Vec<u8>,
+    /// Why they are no job.
+    pub(super) reason: String,
+}
+
 impl Delivery {
     pub(super) fn new(message: Message, queue: &str) -> Self {
-        let kind =
-            subject::parse_job(&message.subject).map_or("unknown", |(_, kind)| kind).to_owned();
+        let (kind, priority) = JobAddress::parse(&message.subject)
+            .map_or(("unknown", Priority::Normal), |it| (it.kind, it.priority));
+        let kind = kind.to_owned();
         let (delivered, id) = match message.info() {
             Ok(info) => (info.delivered, name(&info)),
             Err(_) => (1, format!("{queue}.{}", uuid::Uuid::now_v7())),
         };
-        Self { message, kind, delivered, id }
+        Self { message, kind, priority, delivered, id }
     }
 
-    /// The job that it carries.
-    ///
-    /// # Errors
-    /// Why it is none, in words.
-    pub(super) fn job(&self) -> Result<Envelope, String> {
-        let job: Envelope = serde_json::from_slice(&self.message.payload)
-            .map_err(|error| format!("the message is no job: {error}"))?;
-        if job.kind != self.kind {
-            return Err(format!(
+    /// The jobs that it carries: one, or those of a pack.
+    pub(super) fn jobs(&self) -> Vec<Read> {
+        let body = &self.message.payload[..];
+        if !body.starts_with(b"[") {
+            let read = serde_json::from_slice(body).map_err(|error| no_job(&error));
+            return vec![self.checked(read, self.id.clone(), || body.to_vec())];
+        }
+        if let Ok(jobs) = serde_json::from_slice::<Vec<Envelope>>(body)
+            && jobs.iter().all(|job| job.kind == self.kind)
+        {
+            return jobs.into_iter().map(Ok).collect();
+        }
+        match serde_json::from_slice::<Vec<Value>>(body) {
+            Ok(parts) => parts.iter().enumerate().map(|(at, part)| self.part(at, part)).collect(),
+            Err(error) => {
+                vec![self.checked(Err(no_job(&error)), self.id.clone(), || body.to_vec())]
+            }
+        }
+    }
+
+    /// What stands at the place `at` of a pack.
+    fn part(&self, at: usize, part: &Value) -> Read {
+        let read = Envelope::deserialize(part).map_err(|error| no_job(&error));
+        self.checked(read, format!("{}.{at}", self.id), || part.to_string().into_bytes())
+    }
+
+    fn checked(
+        &self,
+        read: Result<Envelope, String>,
+        id: String,
+        body: impl FnOnce() -> Vec<u8>,
+    ) -> Read {
+        let reason = match read {
+            Ok(job) if job.kind == self.kind => return Ok(job),
+            Ok(job) => format!(
                 "the message says that it is of the kind {:?}, its subject says {:?}",
                 job.kind, self.kind
-            ));
-        }
-        Ok(job)
-    }
-
-    /// The bytes of the message.
-    pub(super) fn body(&self) -> &[u8] {
-        &self.message.payload
+            ),
+            Err(reason) => reason,
+        };
+        Err(Poison { id, body: body(), reason })
     }
 
     /// Whether it came before, and nothing is known of that.
@@ -62,13 +103,20 @@ impl Delivery {
         self.delivered > 1
     }
 
-    /// Why its attempt counts as failed before it is run: it came too often
-    /// without an outcome.
-    pub(super) fn vanished(&self) -> Option<String> {
-        let times = self.delivered - 1;
-        (times >= VANISHED).then(|| {
-            format!("the attempt was begun {times} times and never ended: its worker went away")
-        })
+    /// Whether it carries several jobs.
+    pub(super) fn is_pack(&self) -> bool {
+        self.message.payload.starts_with(b"[")
+    }
+
+    /// Whether it carries several jobs and came so often that one of them may
+    /// be what kills the worker: then each has to go on alone.
+    pub(super) fn is_suspect_pack(&self) -> bool {
+        self.delivered > 2 && self.is_pack()
+    }
+
+    /// How often it came before.
+    pub(super) fn came(&self) -> i64 {
+        self.delivered - 1
     }
 
     /// Gives it back, to come again after `delay`.
@@ -81,6 +129,18 @@ impl Delivery {
     pub(super) fn acker(&self, client: &async_nats::Client) -> Acker {
         Acker { client: client.clone(), reply: self.message.reply.clone() }
     }
+}
+
+/// Why a job is given up before it is run, when it was begun so often without
+/// an outcome.
+pub(super) fn vanished(times: i64) -> Option<String> {
+    (times >= VANISHED).then(|| {
+        format!("it was begun {times} times and never ended: its worker went away each time")
+    })
+}
+
+fn no_job(error: &serde_json::Error) -> String {
+    format!("the message is no job: {error}")
 }
 
 /// Unlike a sequence number alone, the time tells one life of the stream from

@@ -1,46 +1,55 @@
 //! Takes jobs from their queues and settles them.
 //!
-//! Each queue has one durable pull consumer. Delivery is at least once and may
-//! repeat at any time; what counts is written in SQLite, so acknowledging late,
-//! twice or never costs time and nothing else. Attempts are counted there too:
-//! an attempt that failed is acknowledged, and the next one leaves through the
-//! outbox.
+//! Each queue has a durable pull consumer for each priority. Delivery is at
+//! least once and may repeat at any time; what counts is written in SQLite, so
+//! acknowledging late, twice or never costs time and nothing else. Attempts are
+//! counted there too: an attempt that failed is acknowledged, and the next one
+//! leaves through the outbox.
 
+mod batch;
 mod compute;
+mod control;
+mod crew;
 mod data;
 mod delivery;
+mod external;
+mod limit;
+pub mod progress;
 mod pull;
+pub mod running;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::AckKind;
 use shared::bus::Bus;
 use shared::db::Data;
-use shared::queues::Queue;
+use shared::envelope::Envelope;
+use shared::queues::{Queue, Queues};
 use shared::shutdown::Shutdown;
-use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Role;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
-pub(crate) use data::retry_or_bury;
-use delivery::Delivery;
-use pull::Pull;
+pub(crate) use batch::{publish_results, retry_or_bury};
+use crew::{Crew, Gate};
+use running::Running;
 
 /// A message that nobody spoke of for so long is delivered again: its worker is
 /// gone. One that works says so far more often.
 const ACK_WAIT: Duration = Duration::from_secs(10);
 /// How often work on a message is told.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// Deliveries of one attempt that may vanish without an outcome before the
-/// attempt counts as failed: the job kills its process.
+/// So often a job may be begun without an outcome before it is dead: it takes its
+/// process away. A compute worker, which keeps nothing, counts deliveries.
 const VANISHED: i64 = 3;
 /// How long a compute job may go on after the signal to stop.
 const COMPUTE_GRACE: Duration = Duration::from_secs(10);
-/// How often the connection is looked at.
-const WATCH: Duration = Duration::from_millis(200);
+
+/// The settings in force; they change while the worker runs.
+pub type Live = watch::Receiver<Arc<Queues>>;
 
 /// What all queues share.
 pub struct Shared {
@@ -56,106 +65,73 @@ pub struct Shared {
     pub shutdown: Shutdown,
     /// Acknowledgements under way.
     pub acks: TaskTracker,
-}
-
-/// One worker of one queue.
-struct Slot {
-    name: String,
-    queue: Queue,
-    shared: Arc<Shared>,
-    reconnects: watch::Receiver<u64>,
+    /// What can be cut off.
+    pub running: Running,
 }
 
 /// Works on the queues that `role` takes until the shutdown, then finishes
-/// what has begun.
-pub async fn run(shared: Arc<Shared>, queues: &shared::queues::Queues, role: Role) {
+/// what has begun. A queue whose settings change gets new hands; the old ones
+/// finish what they have.
+pub async fn run(shared: Arc<Shared>, mut queues: Live, role: Role) {
     let tracker = TaskTracker::new();
-    let (reconnected, reconnects) = watch::channel(0);
-    let watching = tokio::spawn(watch_connection(shared.bus.clone(), reconnected));
-    for (name, queue) in queues.queues.iter().filter(|(_, q)| role.takes(q.role)) {
-        for _ in 0..queue.concurrency {
-            let slot = Slot {
-                name: name.clone(),
-                queue: queue.clone(),
-                shared: Arc::clone(&shared),
-                reconnects: reconnects.clone(),
-            };
-            tracker.spawn(slot.run());
+    let (renewed, renewals) = watch::channel(0);
+    let listening = tokio::spawn(control::listen(Arc::clone(&shared), renewed));
+    let keep_external = || tokio::spawn(external::keep(Arc::clone(&shared), queues.clone()));
+    let _external = role.has_data().then(|| AbortOnDropHandle::new(keep_external()));
+    let mut crews: HashMap<String, Arc<Crew>> = HashMap::new();
+    loop {
+        let wanted = Arc::clone(&queues.borrow_and_update());
+        crews.retain(|name, crew| {
+            let same = wanted.queues.get(name) == Some(&crew.queue);
+            if !same {
+                crew.stop.cancel();
+            }
+            same
+        });
+        for (name, queue) in wanted.queues.iter().filter(|(_, q)| role.takes(q.role)) {
+            let start = || start(&shared, name, queue, &renewals, &tracker);
+            crews.entry(name.clone()).or_insert_with(start);
+        }
+        tokio::select! {
+            () = shared.shutdown.cancelled() => break,
+            Ok(()) = queues.changed() => {}
         }
     }
     tracker.close();
     tracker.wait().await;
     shared.acks.close();
     shared.acks.wait().await;
-    watching.abort();
+    listening.abort();
 }
 
-/// Tells each new connection to NATS: pulls of the one before are lost.
-async fn watch_connection(bus: Bus, reconnected: watch::Sender<u64>) {
-    let statistics = bus.client().statistics();
-    loop {
-        let connects = statistics.connects.load(std::sync::atomic::Ordering::Relaxed);
-        reconnected.send_if_modified(|seen| std::mem::replace(seen, connects) != connects);
-        tokio::time::sleep(WATCH).await;
+/// Has a queue worked on; a paused one by nobody.
+fn start(
+    shared: &Arc<Shared>,
+    name: &str,
+    queue: &Queue,
+    renewals: &watch::Receiver<u64>,
+    tracker: &TaskTracker,
+) -> Arc<Crew> {
+    let crew = Arc::new(Crew {
+        name: name.to_owned(),
+        queue: queue.clone(),
+        shared: Arc::clone(shared),
+        renewals: renewals.clone(),
+        stop: shared.shutdown.child_token(),
+        gate: Gate::new(queue),
+        hands: Arc::new(Semaphore::new(queue.concurrency)),
+        tracker: tracker.clone(),
+    });
+    if !queue.paused {
+        tracker.spawn(Arc::clone(&crew).run());
     }
+    crew
 }
 
-impl Slot {
-    /// Works until the shutdown, whatever happens to the consumer.
-    async fn run(self) {
-        let mut failures = 0;
-        while let Err(error) = self.serve(&mut failures).await {
-            if failures == 0 {
-                tracing::warn!(queue = self.name, %error, "the queue waits for NATS");
-            }
-            failures = (failures + 1).min(6);
-            let pause = Duration::from_millis(50 << failures);
-            tokio::select! {
-                () = self.shared.shutdown.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    async fn serve(&self, failures: &mut u32) -> Result<(), pull::PullError> {
-        let consumer = pull::consumer(&self.shared.bus, &self.name).await?;
-        if std::mem::take(failures) > 0 {
-            tracing::info!(queue = self.name, "the queue goes on");
-        }
-        let mut pull = Pull::new(consumer, self.queue.batch, self.reconnects.clone());
-        loop {
-            let messages = tokio::select! {
-                biased;
-                () = self.shared.shutdown.cancelled() => break,
-                messages = pull.next() => messages?,
-            };
-            let deliveries = messages.into_iter().map(|message| Delivery::new(message, &self.name));
-            self.work(deliveries.collect()).await;
-        }
-        for message in pull.into_unread() {
-            let _redelivered_later_else = message.ack_with(AckKind::Nak(None)).await;
-        }
-        Ok(())
-    }
-
-    async fn work(&self, deliveries: Vec<Delivery>) {
-        let _in_flight = self.shared.metrics.begin(&self.name, deliveries.len());
-        let _heartbeat = delivery::heartbeat(&deliveries, HEARTBEAT);
-        match (&self.shared.data, self.queue.role) {
-            (Some(data), shared::queues::Role::Data) => self.work_data(data, deliveries).await,
-            _ => {
-                for delivery in deliveries {
-                    self.work_compute(delivery).await;
-                }
-            }
-        }
-    }
-
-    /// Acknowledges in the background: the next batch need not wait for it.
-    fn ack(&self, delivery: &Delivery) {
-        let acker = delivery.acker(self.shared.bus.client());
-        self.shared.acks.spawn(acker.ack());
-    }
+/// The span that all a job does is logged under.
+fn job_span(queue: &str, job: &Envelope) -> tracing::Span {
+    let Envelope { id, cause, kind, attempt, .. } = job;
+    tracing::info_span!("job", %id, %cause, queue, kind, attempt)
 }
 
 /// `pause`, a fifth shorter to a fifth longer: jobs that failed together come

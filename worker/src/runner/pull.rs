@@ -1,19 +1,21 @@
 //! A durable consumer, and a pull request that always waits at the server.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, pull};
-use async_nats::jetstream::{Message, stream::ConsumerError};
+use async_nats::jetstream::{AckKind, Message, stream::ConsumerError};
 use futures_util::{FutureExt, StreamExt};
 use shared::bus::{Bus, StreamError};
+use shared::jobs::enqueue::Priority;
 use shared::subject;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::ACK_WAIT;
 
-/// How long a pull request waits at the server before it is renewed. One that waited
-/// through a pause is not served when the queue is resumed; the next one is.
-const EXPIRES: Duration = Duration::from_secs(5);
+/// How long a pull request waits at the server before it is renewed.
+const EXPIRES: Duration = Duration::from_secs(15);
 /// Messages that the workers of one queue may hold at once, on all machines.
 const HELD_MAX: i64 = 2000;
 
@@ -38,30 +40,39 @@ pub enum PullError {
     Pull(String),
 }
 
-/// The consumer of a queue, made or brought up to date; so are the streams when
-/// they are not there.
+/// The consumers of a queue, one a priority, made or brought up to date; so are
+/// the streams when they are not there.
 ///
 /// # Errors
 /// When NATS is away or refuses.
-pub(super) async fn consumer(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
-    if let Ok(consumer) = create(bus, queue).await {
-        return Ok(consumer);
+pub(super) async fn consumers(bus: &Bus, queue: &str) -> Result<[Consumer; 3], PullError> {
+    if let Ok(consumers) = create_all(bus, queue).await {
+        return Ok(consumers);
     }
     bus.ensure_streams().await?;
-    create(bus, queue).await
+    create_all(bus, queue).await
 }
 
-async fn create(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
+/// The usual one first: one of an older Hearth takes what the others want.
+async fn create_all(bus: &Bus, queue: &str) -> Result<[Consumer; 3], PullError> {
+    let normal = create(bus, queue, Priority::Normal).await?;
+    let high = create(bus, queue, Priority::High).await?;
+    Ok([high, normal, create(bus, queue, Priority::Low).await?])
+}
+
+async fn create(bus: &Bus, queue: &str, priority: Priority) -> Result<Consumer, PullError> {
     let stream = bus.jetstream();
-    let known = stream.get_consumer_from_stream(queue, subject::JOBS).await;
+    let wanted = config(queue, priority);
+    let name = subject::consumer(queue, priority);
+    let known = stream.get_consumer_from_stream(&name, subject::JOBS).await;
     let config = match known {
-        Ok(known) if is_current(&known.cached_info().config, queue) => return Ok(known),
+        Ok(known) if is_current(&known.cached_info().config, &wanted) => return Ok(known),
         Ok(known) => pull::Config {
             // Updated without it, a paused queue would go on.
             pause_until: known.cached_info().config.pause_until,
-            ..config(queue)
+            ..wanted
         },
-        Err(_) => config(queue),
+        Err(_) => wanted,
     };
     stream
         .create_consumer_on_stream(config, subject::JOBS)
@@ -69,10 +80,10 @@ async fn create(bus: &Bus, queue: &str) -> Result<Consumer, PullError> {
         .map_err(|source| PullError::Consumer { queue: queue.to_owned(), source })
 }
 
-fn config(queue: &str) -> pull::Config {
+fn config(queue: &str, priority: Priority) -> pull::Config {
     pull::Config {
-        durable_name: Some(queue.to_owned()),
-        filter_subject: subject::job(queue, ">"),
+        durable_name: Some(subject::consumer(queue, priority)),
+        filter_subjects: subject::filters(queue, priority),
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
         max_ack_pending: HELD_MAX,
@@ -82,85 +93,163 @@ fn config(queue: &str) -> pull::Config {
     }
 }
 
-fn is_current(known: &consumer::Config, queue: &str) -> bool {
-    let wanted = config(queue);
-    known.filter_subject == wanted.filter_subject
+fn is_current(known: &consumer::Config, wanted: &pull::Config) -> bool {
+    known.filter_subjects == wanted.filter_subjects
         && known.ack_policy == wanted.ack_policy
         && known.ack_wait == wanted.ack_wait
         && known.max_ack_pending == wanted.max_ack_pending
         && known.max_deliver == wanted.max_deliver
 }
 
-/// Pulls messages, as many at once as there are, up to the batch.
+/// How many messages are taken at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// So many at most.
+    pub(super) batch: usize,
+    /// The first one waits so long for others.
+    pub(super) linger: Duration,
+}
+
+/// Pulls messages for the hands of one queue, as many at once as there are, up
+/// to the batch: those of the highest priority first.
 pub(super) struct Pull {
+    lanes: [Lane; 3],
+    size: Size,
+    renewals: watch::Receiver<u64>,
+}
+
+/// One priority of a queue.
+struct Lane {
     consumer: Consumer,
-    batch: usize,
     waiting: Option<pull::Batch>,
-    reconnects: watch::Receiver<u64>,
+    /// Arrived, and nobody has taken them.
+    ready: VecDeque<Message>,
+}
+
+impl Lane {
+    fn new(consumer: Consumer) -> Self {
+        Self { consumer, waiting: None, ready: VecDeque::new() }
+    }
+
+    /// Has a request wait at the server.
+    async fn request(&mut self, batch: usize) -> Result<(), PullError> {
+        if self.waiting.is_none() {
+            let request = self.consumer.batch().max_messages(batch);
+            let sent = request.expires(EXPIRES).messages().await;
+            self.waiting = Some(sent.map_err(|error| PullError::Pull(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message, or for the end of the request.
+    async fn arrive(&mut self) -> Result<(), PullError> {
+        let next = match &mut self.waiting {
+            Some(waiting) => waiting.next().await,
+            None => None,
+        };
+        let over = |error: async_nats::Error| PullError::Pull(error.to_string());
+        match next {
+            Some(Ok(message)) => self.ready.push_back(message),
+            ended => {
+                self.waiting = None;
+                ended.transpose().map_err(over)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for more until `until`, or until a batch is full.
+    async fn linger(&mut self, until: Instant, batch: usize) {
+        while self.ready.len() < batch && self.waiting.is_some() {
+            if !matches!(tokio::time::timeout_at(until, self.arrive()).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+    }
+
+    /// Takes notice of what has arrived. The request is over, or failed, when
+    /// it has none: the next one tells why.
+    fn notice(&mut self) {
+        while self.waiting.is_some() {
+            match self.arrive().now_or_never() {
+                Some(Ok(())) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+    }
+
+    fn take(&mut self, batch: usize) -> Vec<Message> {
+        self.ready.drain(..batch.min(self.ready.len())).collect()
+    }
 }
 
 impl Pull {
-    pub(super) fn new(consumer: Consumer, batch: usize, reconnects: watch::Receiver<u64>) -> Self {
-        Self { consumer, batch, waiting: None, reconnects }
+    pub(super) fn new(
+        consumers: [Consumer; 3],
+        size: Size,
+        renewals: watch::Receiver<u64>,
+    ) -> Self {
+        Self { lanes: consumers.map(Lane::new), size, renewals }
     }
 
-    /// The next messages: at least one. Dropping the future loses none.
+    /// Has a request of each priority wait at the server.
     ///
     /// # Errors
-    /// When the consumer is gone or NATS is away.
+    /// When NATS is away.
+    pub(super) async fn request(&mut self) -> Result<(), PullError> {
+        for lane in &mut self.lanes {
+            lane.notice();
+            lane.request(self.size.batch).await?;
+        }
+        Ok(())
+    }
+
+    /// The next messages: at least one, all of one priority. When the future is
+    /// dropped, no message is lost.
+    ///
+    /// # Errors
+    /// When a consumer is gone or NATS is away.
     pub(super) async fn next(&mut self) -> Result<Vec<Message>, PullError> {
+        let Size { batch, linger } = self.size;
         loop {
-            let waiting = match self.waiting.take() {
-                Some(waiting) => waiting,
-                None => self.request().await?,
-            };
-            let waiting = self.waiting.insert(waiting);
-            let first = tokio::select! {
-                biased;
-                first = waiting.next() => first,
-                _ = self.reconnects.changed() => None,
-            };
-            match first {
-                Some(Ok(first)) => return Ok(self.with_ready(first)),
-                Some(Err(error)) => {
-                    self.waiting = None;
-                    return Err(PullError::Pull(error.to_string()));
+            self.request().await?;
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| !lane.ready.is_empty()) {
+                if !linger.is_zero() {
+                    lane.linger(Instant::now() + linger, batch).await;
                 }
-                None => self.waiting = None,
+                return Ok(lane.take(batch));
             }
+            self.arrive().await?;
         }
     }
 
-    async fn request(&mut self) -> Result<pull::Batch, PullError> {
-        self.reconnects.mark_unchanged();
-        let request = self.consumer.batch().max_messages(self.batch);
-        let sent = request.expires(EXPIRES).messages().await;
-        sent.map_err(|error| PullError::Pull(error.to_string()))
+    /// Waits until something has changed.
+    async fn arrive(&mut self) -> Result<(), PullError> {
+        let [high, normal, low] = &mut self.lanes;
+        tokio::select! {
+            _ = self.renewals.changed() => {
+                self.lanes.iter_mut().for_each(|lane| lane.waiting = None);
+                Ok(())
+            }
+            arrived = high.arrive() => arrived,
+            arrived = normal.arrive() => arrived,
+            arrived = low.arrive() => arrived,
+        }
     }
 
-    /// `first`, and what has arrived with it.
-    fn with_ready(&mut self, first: Message) -> Vec<Message> {
-        let mut messages = vec![first];
-        if let Some(waiting) = &mut self.waiting {
-            while messages.len() < self.batch {
-                match waiting.next().now_or_never() {
-                    Some(Some(Ok(message))) => messages.push(message),
-                    // The end, or an error, is seen again by the next pull.
-                    _ => break,
-                }
+    /// Tells NATS that what waits for a hand here is not lost.
+    pub(super) async fn hold(&mut self) {
+        for lane in &mut self.lanes {
+            lane.notice();
+            for message in &lane.ready {
+                let _delivered_again_else = message.ack_with(AckKind::Progress).await;
             }
         }
-        messages
     }
 
     /// What has arrived and nobody has taken.
-    pub(super) fn into_unread(self) -> Vec<Message> {
-        let mut unread = Vec::new();
-        if let Some(mut waiting) = self.waiting {
-            while let Some(Some(Ok(message))) = waiting.next().now_or_never() {
-                unread.push(message);
-            }
-        }
-        unread
+    pub(super) fn into_unread(mut self) -> Vec<Message> {
+        self.lanes.iter_mut().for_each(Lane::notice);
+        self.lanes.into_iter().flat_map(|lane| lane.ready).collect()
     }
 }

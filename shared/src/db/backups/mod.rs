@@ -1,5 +1,6 @@
 //! Backup runs: what was copied where, and whether it can be restored.
 
+pub mod drills;
 pub mod schedule;
 pub mod snapshot;
 
@@ -85,7 +86,7 @@ impl FromStr for Tier {
 pub struct Run {
     /// UUIDv7.
     pub id: String,
-    /// A tier's name; `live` for a drill of the replica.
+    /// A tier's name.
     pub tier: String,
     /// When it began.
     pub started: Instant,
@@ -100,6 +101,8 @@ pub struct Run {
     pub drill: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// When the site was copied that the tier holds since; a promotion keeps it.
+    pub taken_at: Option<Instant>,
 }
 
 /// The numbers of a run.
@@ -126,10 +129,12 @@ pub struct Outcome {
     pub drill: Option<bool>,
     /// Why the run failed, if it did.
     pub error: Option<String>,
+    /// When the site was copied that the copy holds.
+    pub taken_at: Option<Instant>,
 }
 
 const COLUMNS: &str = "id, tier, started_at, finished_at, state, objects, bytes, copied, deleted, \
-                       verified, drill, error";
+                       verified, drill, error, taken_at";
 
 fn run(row: &rusqlite::Row<'_>) -> rusqlite::Result<Run> {
     let tally = Tally {
@@ -148,20 +153,21 @@ fn run(row: &rusqlite::Row<'_>) -> rusqlite::Result<Run> {
         tally,
         drill: row.get(10)?,
         error: row.get(11)?,
+        taken_at: row.get(12)?,
     })
 }
 
-/// Writes down that a run of `tier` (or a drill of `live`) began; gives its id.
+/// Writes down that a run of `tier` began; gives its id.
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn begin(data: &Data, tier: &'static str) -> Result<Uuid, Error> {
+pub async fn begin(data: &Data, tier: Tier) -> Result<Uuid, Error> {
     let sql =
         "INSERT INTO backup_runs (id, tier, started_at, state) VALUES (?1, ?2, ?3, 'running')";
     data.writer()
         .write(move |tx| {
             let id = Uuid::now_v7();
-            tx.conn().execute(sql, params![id.to_string(), tier, tx.now()])?;
+            tx.conn().execute(sql, params![id.to_string(), tier.as_str(), tx.now()])?;
             tell(tx, id)?;
             Ok(id)
         })
@@ -178,47 +184,25 @@ pub async fn finish(data: &Data, id: Uuid, outcome: Outcome) -> Result<Run, Erro
 
 fn finish_in(tx: &Tx<'_>, id: Uuid, outcome: &Outcome) -> Result<Run, Error> {
     let sql = "UPDATE backup_runs SET finished_at = ?2, state = ?3, objects = ?4, bytes = ?5, \
-               copied = ?6, deleted = ?7, verified = ?8, drill = ?9, error = ?10 WHERE id = ?1";
-    let Outcome { tally, drill, error } = outcome;
+               copied = ?6, deleted = ?7, verified = ?8, drill = ?9, error = ?10, taken_at = ?11 \
+               WHERE id = ?1";
+    let Outcome { tally, drill: proved, error, taken_at } = outcome;
     let state = if error.is_none() { "done" } else { "failed" };
-    let drill = drill.map(|passed| if passed { "passed" } else { "failed" });
+    let drill = proved.map(drills::word);
     let Tally { objects, bytes, copied, deleted, verified } = *tally;
     let (key, now) = (id.to_string(), tx.now());
-    let row = params![key, now, state, objects, bytes, copied, deleted, verified, drill, error];
+    let row =
+        params![key, now, state, objects, bytes, copied, deleted, verified, drill, error, taken_at];
     tx.conn().execute(sql, row)?;
     let run = tell(tx, id)?;
+    if let Some(passed) = *proved {
+        drills::note(tx, &run.tier, passed, error.as_deref())?;
+    }
     if let Some(error) = error {
         let text = format!("the backup {} failed: {error}", run.tier);
         alerts::raise(tx, AlertLevel::Errors, &text, id)?;
     }
     Ok(run)
-}
-
-/// Writes a restore drill of `tier` down as that of its last good copy; with a
-/// `problem` it failed, which is an alert.
-///
-/// # Errors
-/// When it cannot be written.
-pub async fn drilled(data: &Data, tier: Tier, problem: Option<String>) -> Result<(), Error> {
-    data.writer().write(move |tx| drilled_in(tx, tier, problem.as_deref())).await
-}
-
-fn drilled_in(tx: &Tx<'_>, tier: Tier, problem: Option<&str>) -> Result<(), Error> {
-    let sql = "UPDATE backup_runs SET drill = ?2 WHERE id = (SELECT id FROM backup_runs \
-               WHERE tier = ?1 AND state = 'done' ORDER BY started_at DESC LIMIT 1) RETURNING id";
-    let drill = if problem.is_none() { "passed" } else { "failed" };
-    let id = tx
-        .conn()
-        .query_row(sql, [tier.as_str(), drill], |row| super::uuid(row.get_ref(0)?.as_str()?));
-    let id = id.optional()?;
-    if let Some(id) = id {
-        tell(tx, id)?;
-    }
-    if let Some(problem) = problem {
-        let text = format!("the restore drill of {tier} failed: {problem}");
-        alerts::raise(tx, AlertLevel::Errors, &text, id.unwrap_or_default())?;
-    }
-    Ok(())
 }
 
 /// Tells the admin's pages of a run.
@@ -296,11 +280,13 @@ pub async fn request_run(data: &Data, tier: Tier) -> Result<(), Error> {
     schedule::request(data, tier.task()).await
 }
 
-/// Forgets runs that began before `before`.
+/// Forgets runs that began, and drills that ended, before `before`. Gives how many.
 ///
 /// # Errors
 /// When they cannot be deleted.
 pub async fn prune(data: &Data, before: Instant) -> Result<usize, Error> {
     let sql = "DELETE FROM backup_runs WHERE started_at < ?1 AND state <> 'running'";
-    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [before])?)).await
+    data.writer()
+        .write(move |tx| Ok(tx.conn().execute(sql, [before])? + drills::prune(tx, before)?))
+        .await
 }

@@ -51,7 +51,10 @@ fn registry_with(away: Arc<AtomicU32>) -> Registry {
         .data::<Added>(|tx, result| {
             let text = match &result.payload.outcome {
                 ComputeOutcome::Made(sum) => format!("the sum is {sum}"),
-                ComputeOutcome::Failed(why) | ComputeOutcome::Refused(why) => why.clone(),
+                ComputeOutcome::Failed(why)
+                | ComputeOutcome::Refused(why)
+                | ComputeOutcome::Lost(why) => why.clone(),
+                ComputeOutcome::Cancelled => "cancelled".to_owned(),
             };
             alerts::raise(tx, AlertLevel::Load, &text, result.id)?;
             Ok(Outcome::Done)

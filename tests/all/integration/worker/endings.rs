@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt;
 
+use shared::bus::relay::Relay;
+use shared::db::begun;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +22,7 @@ async fn invariant_4_a_poison_message_becomes_a_dead_job_with_its_bytes() {
     until("both are acknowledged", async || ground.is_idle().await).await;
     let mut bodies = Vec::new();
     for job in ground.ended(true).await {
-        let detail = done::detail(&ground.data, job.id).await.unwrap().unwrap();
+        let detail = jobs::detail(&ground.data, job.id).await.unwrap().unwrap();
         bodies.push(detail.body.unwrap());
     }
     assert!(bodies.contains(&"no job at all".to_owned()), "{bodies:?}");
@@ -42,13 +45,13 @@ async fn invariant_4_a_failing_job_is_tried_again_then_dies_and_a_replay_runs_it
     }));
     let id = ground.order("stubborn").await;
     until("it is dead", async || ground.is_dead(id).await).await;
-    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
+    let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     let attempts: Vec<u32> = detail.errors.iter().map(|error| error.attempt).collect();
     assert_eq!(attempts, [1, 2, 3]);
     assert!(detail.errors.iter().all(|error| error.error.contains("broken")));
     assert_eq!(ground.effects("stubborn").await, 0, "a failure left a trace");
     healed.store(true, Ordering::Relaxed);
-    let replayed = done::replay(&ground.data, id.to_string()).await.unwrap().unwrap();
+    let replayed = jobs::replay(&ground.data, id.to_string()).await.unwrap().unwrap();
     until("the replay is done", async || ground.is_done(replayed).await).await;
     assert_eq!(ground.effects("stubborn").await, 1);
     assert!(!ground.is_dead(id).await);
@@ -96,10 +99,19 @@ async fn nobody_waits(ground: &Ground) -> bool {
     info["num_waiting"] == 0
 }
 
-/// Takes the next chore from NATS as a worker does, and gives it back as NATS
+/// Whether somebody hears what NATS gives up.
+fn advisories_are_heard(ground: &Ground) -> bool {
+    let advisory = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.strict";
+    let heard = format!("/subsz?subs=1&test={advisory}");
+    let answer = stack::http::get(ground.nats.monitor(), &heard).unwrap();
+    let known: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    known["subscriptions_list"].as_array().is_some_and(|list| !list.is_empty())
+}
+
+/// Takes the next message from NATS as a worker does, and gives it back as NATS
 /// does when the worker is gone.
-async fn take_and_vanish(ground: &Ground) {
-    let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.chores";
+async fn take_and_vanish(ground: &Ground, consumer: &str) {
+    let pull = format!("$JS.API.CONSUMER.MSG.NEXT.JOBS.{consumer}");
     let client = ground.bus.client();
     let inbox = client.new_inbox();
     let mut taken = client.subscribe(inbox.clone()).await.unwrap();
@@ -109,24 +121,43 @@ async fn take_and_vanish(ground: &Ground) {
     client.flush().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_vanishes_with_its_worker_three_times_counts_as_failed() {
-    let ground = Ground::new().await;
+/// Sends a chore, and has it vanish `times`.
+async fn vanishing(ground: &Ground, name: &str, times: usize) -> Uuid {
     let working = ground.work(doing(effect));
     let first = ground.order("so that the consumer is there").await;
     until("it is done", async || ground.is_done(first).await).await;
     working.stop().await;
-    until("nobody waits", async || nobody_waits(&ground).await).await;
-    let id = ground.order("deadly").await;
-    relay::round(&ground.data, &ground.bus).await.unwrap();
-    for _ in 0..3 {
-        take_and_vanish(&ground).await;
+    until("nobody waits", async || nobody_waits(ground).await).await;
+    let id = ground.order(name).await;
+    Relay::new(ground.data.clone(), ground.bus.clone()).round().await.unwrap();
+    for _ in 0..times {
+        take_and_vanish(ground, "chores").await;
     }
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_worker_goes_away_before_it_is_begun_is_not_blamed() {
+    let ground = Ground::new().await;
+    let id = vanishing(&ground, "innocent", 5).await;
     let working = ground.work(doing(effect));
     until("it is done", async || ground.is_done(id).await).await;
-    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
-    assert_eq!((detail.job.attempt, detail.errors.len()), (2, 1));
-    assert!(detail.errors[0].error.contains("begun 3 times"), "{detail:?}");
+    assert_eq!(ground.effects("innocent").await, 1);
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_a_job_that_takes_its_worker_away_three_times_is_dead() {
+    let ground = Ground::new().await;
+    let id = vanishing(&ground, "deadly", 3).await;
+    for times in 0..2 {
+        assert_eq!(begun::again(&ground.data, id).await.unwrap(), times);
+    }
+    let working = ground.work(doing(effect));
+    until("it is dead", async || ground.is_dead(id).await).await;
+    let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
+    assert!(detail.job.reason.unwrap().contains("begun 3 times"));
+    assert_eq!(ground.effects("deadly").await, 0);
     working.stop().await;
 }
 
@@ -145,8 +176,38 @@ async fn a_database_that_is_away_costs_a_job_no_attempt() {
     let id = ground.order("patient").await;
     until("it is done", async || ground.is_done(id).await).await;
     assert!(!away.load(Ordering::Relaxed));
-    let detail = done::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
+    let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     assert_eq!((detail.job.attempt, detail.errors.len()), (1, 0));
     assert_eq!(ground.effects("patient").await, 1);
     working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_what_nats_itself_gives_up_becomes_a_dead_job() {
+    let ground = Ground::new().await;
+    let shutdown = Shutdown::new();
+    let (bus, data) = (ground.bus.clone(), ground.data.clone());
+    let keeping = tokio::spawn(worker::advisories::run(bus, data, shutdown.clone()));
+    until("advisories are heard", async || advisories_are_heard(&ground)).await;
+    let config = serde_json::json!({
+        "stream_name": "JOBS",
+        "config": {"durable_name": "strict", "filter_subject": "jobs.strict.*",
+                   "ack_policy": "explicit", "max_deliver": 1},
+    });
+    let client = ground.bus.client();
+    let create = "$JS.API.CONSUMER.DURABLE.CREATE.JOBS.strict";
+    client.request(create, config.to_string().into()).await.unwrap();
+    let subject = "jobs.strict.do".to_owned();
+    let msg_id = Uuid::now_v7().to_string();
+    ground.bus.publish(&Message { msg_id, subject, body: "{}".into() }).await.unwrap();
+    take_and_vanish(&ground, "strict").await;
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.strict";
+    client.publish_with_reply(pull, client.new_inbox(), "1".into()).await.unwrap();
+    until("it is kept", async || ground.ended(true).await.len() == 1).await;
+    let dead = ground.ended(true).await;
+    assert_eq!(dead[0].queue, "strict");
+    assert!(dead[0].reason.as_ref().unwrap().contains("max_deliver"), "{dead:?}");
+    until("it is out of the stream", async || ground.is_idle().await).await;
+    shutdown.cancel();
+    keeping.await.unwrap();
 }

@@ -6,7 +6,10 @@
 mod compute;
 mod endings;
 mod once;
+mod orders;
+mod packs;
 mod roles;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,19 +17,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::bus::{Bus, Message, relay};
-use shared::db::done::Ended;
-use shared::db::{Data, Tx, alerts, done, outbox};
+use shared::db::jobs::Ended;
+use shared::db::{Data, Tx, alerts, jobs, outbox};
 use shared::envelope::Envelope;
 use shared::events::AlertLevel;
 use shared::jobs::Job;
 use shared::queues::{Queue, Queues, Role};
 use shared::shutdown::Shutdown;
 use stack::{Nats, TempDir};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use worker::metrics::Metrics;
 use worker::registry::{Failure, Outcome, Registry};
+use worker::runner::running::Running;
 use worker::runner::{self, Shared};
 
 /// Anything that these tests wait for comes within this.
@@ -54,10 +59,14 @@ fn queue(role: Role) -> Queue {
         role,
         concurrency: 1,
         batch: 20,
+        linger: Duration::ZERO,
         timeout: Duration::from_secs(10),
         attempts: 3,
         backoff: Duration::from_millis(20),
         backoff_max: Duration::from_secs(1),
+        rate: None,
+        paused: false,
+        results: Vec::new(),
     }
 }
 
@@ -79,7 +88,7 @@ impl Ground {
         let bus = Bus::connect(&nats.url().parse().unwrap(), "test").await.unwrap();
         until("the streams are there", async || bus.ensure_streams().await.is_ok()).await;
         let queues = BTreeMap::from([("chores".to_owned(), queue(Role::Data))]);
-        let queues = Queues { queues };
+        let queues = Queues { queues, ..Queues::default() };
         Self { nats, data, bus, queues, dir }
     }
 
@@ -103,7 +112,8 @@ impl Ground {
     }
 
     async fn ended(&self, dead: bool) -> Vec<Ended> {
-        done::list(&self.data, dead, None, None, 100).await.unwrap().items
+        let which = if dead { jobs::Which::Dead } else { jobs::Which::Done };
+        jobs::list(&self.data, which, None, None, 100).await.unwrap().items
     }
 
     async fn is_done(&self, id: Uuid) -> bool {
@@ -125,6 +135,7 @@ impl Ground {
 
 /// A worker that runs.
 struct Working {
+    settings: watch::Sender<Arc<Queues>>,
     shutdown: Shutdown,
     runner: JoinHandle<()>,
     relay: JoinHandle<()>,
@@ -140,10 +151,12 @@ fn work(data: Data, bus: Bus, queues: Queues, registry: Registry) -> Working {
         metrics: Metrics::default(),
         shutdown: shutdown.clone(),
         acks: TaskTracker::new(),
+        running: Running::default(),
     };
     let role = worker::config::Role::All;
-    let runner = tokio::spawn(async move { runner::run(Arc::new(shared), &queues, role).await });
-    Working { shutdown, runner, relay }
+    let (settings, live) = watch::channel(Arc::new(queues));
+    let runner = tokio::spawn(runner::run(Arc::new(shared), live, role));
+    Working { settings, shutdown, runner, relay }
 }
 
 impl Working {

@@ -9,7 +9,7 @@ use super::super::present::when;
 use super::{address, filter, nav};
 use crate::auth::Admin;
 use crate::error::Result;
-use crate::extract::Query;
+use crate::extract::{Query, after_id};
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::views::admin::alerts::{Alert, AlertsPage};
@@ -39,7 +39,7 @@ pub async fn page(
 ) -> Result<Response> {
     let level = LEVELS.into_iter().find(|level| *level == asked.level);
     let first = asked.after.is_none();
-    let found = alerts::list(&state.data, level, asked.after, PAGE).await?;
+    let found = alerts::list(&state.data, level, after_id(asked.after)?, PAGE).await?;
     let base =
         |after: &str| address("/admin/alerts", &[("level", level.unwrap_or("")), ("after", after)]);
     let mut filters = vec![filter("all", "/admin/alerts".to_owned(), level.is_none(), None)];

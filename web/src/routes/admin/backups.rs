@@ -12,7 +12,7 @@ use super::super::present::{count, when};
 use super::{address, nav};
 use crate::auth::Admin;
 use crate::error::Result;
-use crate::extract::{Path, Query};
+use crate::extract::{Path, Query, after_id};
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::views::admin::backups::{BackupRun, BackupsPage, Tier};
@@ -38,7 +38,7 @@ pub async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let newer = asked.after.is_some().then(|| "/admin/backups".to_owned());
-    let found = backups::list(&state.data, None, asked.after, PAGE).await?;
+    let found = backups::list(&state.data, None, after_id(asked.after)?, PAGE).await?;
     let older = found.next.map(|next| address("/admin/backups", &[("after", &next)]));
     page::private(&BackupsPage {
         layout: frame.layout().await?,

@@ -8,18 +8,18 @@ use shared::jobs::Job as _;
 use shared::jobs::comments::CheckComment;
 use shared::subject::Topic;
 
-use super::super::comments::decide;
+use super::super::comments::{decide, remove};
 use super::super::present::when;
 use super::{address, filter, nav};
 use crate::auth::Admin;
-use crate::error::Result;
-use crate::extract::{Form, Path, Query};
+use crate::error::{Error, Result};
+use crate::extract::{self, Form, Path, Query, after_id};
 use crate::layers::Cause;
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::views::Pager;
 use crate::views::admin::Filter;
-use crate::views::admin::comments::{CommentRow, CommentsPage};
+use crate::views::admin::comments::{CommentDeletePage, CommentRow, CommentsPage};
 
 /// Comments of one page.
 const PAGE: usize = 30;
@@ -46,7 +46,7 @@ pub async fn page(
 ) -> Result<Response> {
     let status = CommentStatus::parse(&asked.status).unwrap_or(CommentStatus::Pending);
     let first = asked.after.is_none();
-    let found = comments::list(&state.data, Some(status), asked.after, PAGE).await?;
+    let found = comments::list(&state.data, Some(status), after_id(asked.after)?, PAGE).await?;
     let base =
         |after: &str| address("/admin/comments", &[("status", status.as_str()), ("after", after)]);
     let nav = nav(&state).await?;
@@ -89,11 +89,22 @@ fn shown(row: Moderated) -> CommentRow {
         email: row.email,
         html: row.comment.html,
         status: row.comment.status.as_str().to_owned(),
-        reason: row.reason,
+        note: row.reason.map(|reason| note(row.comment.status, &reason)),
         created: when(row.comment.created_at),
         post_slug: row.comment.post,
         post_title: row.post_title,
     }
+}
+
+/// What was decided, and why.
+fn note(status: CommentStatus, reason: &str) -> String {
+    let decided = match status {
+        CommentStatus::Pending => "Held",
+        CommentStatus::Approved => "Approved",
+        CommentStatus::Rejected => "Rejected",
+    };
+    let colon = if reason.starts_with("by ") { "" } else { ":" };
+    format!("{decided}{colon} {reason}")
 }
 
 /// The filter to come back to.
@@ -133,8 +144,50 @@ pub async fn reject(
     Ok(to_list(&back))
 }
 
+/// `GET /admin/comments/{id}/delete`.
+///
+/// # Errors
+/// When there is no such comment.
+pub async fn confirm(
+    State(state): State<AppState>,
+    _: Admin,
+    frame: Frame,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let id = extract::id(&id, "comment")?;
+    let found = comments::moderated(&state.data, id).await?.ok_or(Error::NotFound("comment"))?;
+    let (layout, nav) = (frame.layout().await?, nav(&state).await?);
+    page::private(&CommentDeletePage { layout, nav, comment: shown(found) })
+}
+
+/// `POST /admin/comments/{id}/delete`.
+///
+/// # Errors
+/// When there is no such comment.
+pub async fn delete(
+    State(state): State<AppState>,
+    _: Admin,
+    Cause(cause): Cause,
+    Path(id): Path<String>,
+    Form(back): Form<Back>,
+) -> Result<Response> {
+    remove(&state, &id, cause).await?;
+    Ok(to_list(&back))
+}
+
 fn to_list(back: &Back) -> Response {
     let status = CommentStatus::parse(&back.status).unwrap_or(CommentStatus::Pending);
     let href = address("/admin/comments", &[("status", status.as_str())]);
     Redirect::to(&href).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_says_what_was_decided() {
+        assert_eq!(note(CommentStatus::Approved, "by the admin"), "Approved by the admin");
+        assert_eq!(note(CommentStatus::Pending, "many links"), "Held: many links");
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::db::{alerts, done, views};
+use shared::db::{alerts, jobs as job_rows, views};
 
 use super::super::present::{count, readers};
 use super::super::queues::{self, Shown};
@@ -32,7 +32,7 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
     let today = views::since(&state.data, midnight()).await?;
     let ever = views::site(&state.data).await?;
     let (queues, problem) = queues::all(&state).await?;
-    let dead = done::list(&state.data, true, None, None, NEWEST).await?.items;
+    let dead = job_rows::list(&state.data, job_rows::Which::Dead, None, None, NEWEST).await?.items;
     let raised = alerts::list(&state.data, None, None, NEWEST).await?.items;
     page::private(&DashboardPage {
         layout: frame.layout().await?,

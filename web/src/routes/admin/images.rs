@@ -4,20 +4,22 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use shared::db::images::{self, Image};
+use shared::db::posts;
 use uuid::Uuid;
 
-use super::super::images::{Form as Multipart, form};
+use super::super::images::{Form as Multipart, form, remove};
 use super::super::present::{thumbnail, when};
 use super::super::upload::{self, IMAGE_MAX, Upload};
 use super::{address, nav};
 use crate::auth::Admin;
 use crate::error::{Error, Result, told};
-use crate::extract::{Form, Path, Query, id};
+use crate::extract::{Form, Path, Query, after_id, id};
 use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::validate::{ALT_MAX, Checks};
-use crate::views::admin::images::{ImageCard, ImagesPage};
+use crate::views::admin::images::{ImageCard, ImageDeletePage, ImagesPage};
+use crate::views::blog::PostLink;
 use crate::views::{Bytes, Pager};
 
 /// Images of one page.
@@ -44,7 +46,7 @@ pub async fn page(
 
 async fn library(state: &AppState, frame: &Frame, after: Option<String>) -> Result<ImagesPage> {
     let newer = after.is_some().then(|| "/admin/images".to_owned());
-    let found = images::list(&state.data, after, PAGE).await?;
+    let found = images::list(&state.data, after_id(after)?, PAGE).await?;
     let older = found.next.map(|next| address("/admin/images", &[("after", &next)]));
     Ok(ImagesPage {
         layout: frame.layout().await?,
@@ -147,4 +149,35 @@ pub async fn set_alt(
         true => Ok(Redirect::to(&format!("/admin/images#image-{image}")).into_response()),
         false => Err(Error::NotFound("image")),
     }
+}
+
+/// `GET /admin/images/{id}/delete`.
+///
+/// # Errors
+/// When there is no such image.
+pub async fn confirm(
+    State(state): State<AppState>,
+    _: Admin,
+    frame: Frame,
+    Path(image): Path<String>,
+) -> Result<Response> {
+    let image = id(&image, "image")?;
+    let found = images::get(&state.data, image).await?.ok_or(Error::NotFound("image"))?;
+    let link = |(slug, title): (String, String)| PostLink { slug, title };
+    let posts = posts::with_image(&state.data, image).await?.into_iter().map(link).collect();
+    let (layout, nav) = (frame.layout().await?, nav(&state).await?);
+    page::private(&ImageDeletePage { layout, nav, image: card(&found), posts })
+}
+
+/// `POST /admin/images/{id}/delete`.
+///
+/// # Errors
+/// When there is no such image.
+pub async fn delete(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(image): Path<String>,
+) -> Result<Response> {
+    remove(&state, &image).await?;
+    Ok(Redirect::to("/admin/images").into_response())
 }

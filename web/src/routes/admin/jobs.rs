@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::done;
+use shared::db::jobs as job_rows;
 use shared::subject::Topic;
 
-use super::super::jobs::{self, Asked, Detail, JobState, Listed};
+use super::super::job::{self, Detail};
+use super::super::jobs::{self, Asked, JobState, Listed};
 use super::super::present::when;
 use super::super::queues;
-use super::{address, filter, nav};
+use super::{address, filter, nav, trace};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{Form, Path, Query};
@@ -120,7 +121,7 @@ pub async fn one(
     frame: Frame,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let detail = jobs::find(&state, &id).await?;
+    let detail = job::find(&state, &id).await?;
     let queues = queues::read(&state).await?.queues;
     let max = queues.get(&detail.job.queue).and_then(|queue| u32::try_from(queue.attempts).ok());
     page::private(&shown(detail, max, &frame, &state).await?)
@@ -133,6 +134,7 @@ async fn shown(
     state: &AppState,
 ) -> Result<JobPage> {
     let dead = detail.job.state == JobState::Dead.as_str();
+    let trace = trace::of(state, &detail.job).await?;
     let attempts = detail.errors.into_iter().map(|attempt| Attempt {
         number: attempt.attempt,
         time: when(attempt.at),
@@ -155,10 +157,10 @@ async fn shown(
             |body| indented(&body),
         ),
         attempts,
-        trace: Vec::new(),
+        trace,
         can_retry: dead,
         can_discard: dead,
-        can_cancel: false,
+        can_cancel: !dead && detail.job.state != JobState::Done.as_str(),
         job: row(detail.job),
     })
 }
@@ -191,10 +193,23 @@ pub async fn discard(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    match done::discard(&state.data, id).await? {
+    match job_rows::discard(&state.data, id).await? {
         true => Ok(to_dead()),
         false => Err(Error::NotFound("dead job")),
     }
+}
+
+/// `POST /admin/jobs/{id}/cancel`.
+///
+/// # Errors
+/// When there is no such job, or it is over.
+pub async fn cancel(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    jobs::call_off(&state, &id).await?;
+    Ok(Redirect::to(&format!("/admin/jobs/{id}")).into_response())
 }
 
 fn to_dead() -> Response {

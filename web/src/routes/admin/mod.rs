@@ -8,8 +8,9 @@ pub mod images;
 pub mod jobs;
 pub mod posts;
 pub mod settings;
+mod trace;
 
-use shared::db::{alerts as alert_rows, comments as comment_rows, done};
+use shared::db::{alerts as alert_rows, comments as comment_rows, jobs as job_rows};
 use shared::time::Instant;
 
 use super::present::count;
@@ -23,7 +24,8 @@ use crate::views::query_value;
 /// # Errors
 /// When the database fails.
 pub async fn nav(state: &AppState) -> Result<AdminNav> {
-    let dead: i64 = done::dead_by_queue(&state.data).await?.into_iter().map(|(_, dead)| dead).sum();
+    let dead: i64 =
+        job_rows::dead_by_queue(&state.data).await?.into_iter().map(|(_, dead)| dead).sum();
     let midnight = midnight();
     let alerts = alert_rows::raised_since(&state.data, midnight).await?;
     Ok(AdminNav {

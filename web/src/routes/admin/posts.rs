@@ -16,7 +16,7 @@ use super::images::card;
 use super::{address, filter, nav};
 use crate::auth::Admin;
 use crate::error::{Error, FieldError, Result, told};
-use crate::extract::{Form, Path, Query};
+use crate::extract::{Form, Path, Query, after_moment};
 use crate::layers::Cause;
 use crate::page::{self, Frame};
 use crate::state::AppState;
@@ -53,7 +53,7 @@ pub async fn page(
     let word = status.map_or("", PostStatus::as_str);
     let base = |after: &str| address("/admin/posts", &[("status", word), ("after", after)]);
     let newer = asked.after.is_some().then(|| base(""));
-    let filter = Filter { status, tag: None, after: asked.after, limit: PAGE };
+    let filter = Filter { status, tag: None, after: after_moment(asked.after)?, limit: PAGE };
     let found = posts::list(&state.data, filter).await?;
     page::private(&PostsPage {
         layout: frame.layout().await?,
@@ -82,7 +82,11 @@ async fn rows(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostRow>> {
         views: count(read.get(&post.slug).copied().unwrap_or_default().views),
         comments: count(answered.get(&post.slug).copied().unwrap_or(0)),
         status: post.status.as_str().to_owned(),
-        publish_at: post.published_at.or(post.publish_at).map(when),
+        publish_at: match post.status {
+            PostStatus::Published => post.published_at.map(when),
+            PostStatus::Scheduled => post.publish_at.map(when),
+            PostStatus::Draft => None,
+        },
         updated: when(post.updated_at),
         slug: post.slug,
         title: post.title,
@@ -249,7 +253,14 @@ fn to_editor(post: &Post) -> Response {
 
 async fn save(state: &AppState, slug: Option<String>, typed: &Typed, cause: Uuid) -> Result<Post> {
     let draft = typed.draft()?;
-    check(&draft).finish()?;
+    let mut checks = check(&draft);
+    if draft.slug.is_empty() {
+        checks.forget("slug");
+        if !draft.title.is_empty() {
+            checks.refuse("slug", "no address can be made from this title; write one");
+        }
+    }
+    checks.finish()?;
     let html = render(draft.markdown.clone()).await?;
     let saved = match slug {
         None => posts::create(&state.data, draft, html, cause).await,
@@ -292,7 +303,7 @@ async fn again(
 fn by_field(fields: &[FieldError]) -> PostErrors {
     let mut errors = PostErrors::default();
     for FieldError { field, detail } in fields {
-        let place = match *field {
+        let place = match field.as_ref() {
             "title" => &mut errors.title,
             "slug" => &mut errors.slug,
             "markdown" => &mut errors.markdown,

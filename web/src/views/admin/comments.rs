@@ -28,6 +28,18 @@ pub struct CommentsPage {
     pub pager: Pager,
 }
 
+/// `GET /admin/comments/{id}/delete`; posts to itself.
+#[derive(Debug, Template)]
+#[template(path = "admin/comment_delete.html")]
+pub struct CommentDeletePage {
+    /// The frame.
+    pub layout: Layout,
+    /// The navigation's badges.
+    pub nav: AdminNav,
+    /// The comment.
+    pub comment: CommentRow,
+}
+
 /// A comment as a moderator sees it.
 #[derive(Debug, Clone)]
 pub struct CommentRow {
@@ -41,8 +53,8 @@ pub struct CommentRow {
     pub html: String,
     /// `pending`, `approved`, `rejected`.
     pub status: String,
-    /// Why the checks held it, in words; none if they did not.
-    pub reason: Option<String>,
+    /// What was decided and why, in a few words; none if nothing was.
+    pub note: Option<String>,
     /// When it was accepted.
     pub created: When,
     /// The post's name in addresses.

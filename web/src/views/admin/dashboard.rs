@@ -27,7 +27,7 @@ pub struct DashboardPage {
     pub visitors_all: u64,
     /// Readers now.
     pub readers: u32,
-    /// Every queue, in the order of `deploy/queues.yml`.
+    /// Every queue, by name.
     pub queues: Vec<QueueRow>,
     /// Why the queues' live figures are missing, e.g. NATS is down.
     pub queues_error: Option<String>,
@@ -50,7 +50,7 @@ pub struct QueueRow {
     pub depth: u64,
     /// Jobs under way.
     pub in_flight: u64,
-    /// Jobs done today.
+    /// Jobs done in the last day.
     pub done: u64,
     /// Jobs dead.
     pub dead: u64,

@@ -3,7 +3,11 @@
 use askama::Template;
 
 use super::AdminNav;
+use crate::views::blog::PostLink;
 use crate::views::{Bytes, Layout, Pager, When};
+
+/// Pixels of a side below which a picture is shown as it is.
+const SMALL: u32 = 160;
 
 /// `GET /admin/images`. Topics: `images.<id>` of those not ready. The form posts
 /// `multipart/form-data` with `file` and `alt` to `/admin/images`.
@@ -24,6 +28,20 @@ pub struct ImagesPage {
     pub images: Vec<ImageCard>,
     /// Newer and older images.
     pub pager: Pager,
+}
+
+/// `GET /admin/images/{id}/delete`; posts to itself.
+#[derive(Debug, Template)]
+#[template(path = "admin/image_delete.html")]
+pub struct ImageDeletePage {
+    /// The frame.
+    pub layout: Layout,
+    /// The navigation's badges.
+    pub nav: AdminNav,
+    /// The image.
+    pub image: ImageCard,
+    /// The posts that show it.
+    pub posts: Vec<PostLink>,
 }
 
 /// One image. Its form posts `alt` to `/admin/images/{id}`.
@@ -53,4 +71,12 @@ pub struct ImageCard {
     pub variants: u32,
     /// The Markdown that shows it.
     pub markdown: String,
+}
+
+impl ImageCard {
+    /// Whether it is too small to fill a card sharply.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        [self.width, self.height].iter().flatten().any(|pixels| *pixels < SMALL)
+    }
 }

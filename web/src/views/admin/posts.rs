@@ -32,7 +32,7 @@ pub struct PostRow {
     pub title: String,
     /// `draft`, `scheduled` or `published`.
     pub status: String,
-    /// When it was, or will be, published.
+    /// When it was, or (of a scheduled post) will be, published.
     pub publish_at: Option<When>,
     /// When it was last changed.
     pub updated: When,

@@ -1,0 +1,372 @@
+//! Jobs as the admin sees them: lists, one job, the dead ones and what can be
+//! done with them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Data, Error, Page, Tx, batches, done, outbox};
+use crate::envelope::Envelope;
+use crate::subject;
+use crate::time::Instant;
+
+/// A job that ended, as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ended {
+    /// The job's id; for a poison message, the id it was given.
+    pub id: String,
+    /// Its queue.
+    pub queue: String,
+    /// Its kind.
+    pub kind: String,
+    /// `done` or `dead`.
+    pub state: &'static str,
+    /// The id of what led to it.
+    pub cause: String,
+    /// The attempt that ended it.
+    pub attempt: u32,
+    /// When it ended.
+    pub at: Instant,
+    /// Why it died.
+    pub reason: Option<String>,
+}
+
+/// One failed attempt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// When it failed.
+    pub at: Instant,
+    /// Why.
+    pub error: String,
+}
+
+/// A job with all that is known about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Detail {
+    /// What the list shows.
+    #[serde(flatten)]
+    pub job: Ended,
+    /// Every failed attempt, oldest first.
+    pub errors: Vec<Attempt>,
+    /// The message as it came, when the job is dead (lossy where it is no text).
+    pub body: Option<String>,
+}
+
+/// Which ended jobs a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are done.
+    Done,
+    /// Those that gave up.
+    Dead,
+    /// All.
+    Both,
+}
+
+/// Ended jobs, newest first; `after` is the cursor of the page before.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn list(
+    data: &Data,
+    which: Which,
+    queue: Option<String>,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Page<Ended>, Error> {
+    let cursor = after.as_deref().and_then(|cursor| cursor.split_once('_'));
+    let cursor = cursor.and_then(|(at, id)| Some((at.parse::<i64>().ok()?, id.to_owned())));
+    let rows = data.readers().read(move |conn| {
+        let select = |dead| select_ended(conn, dead, queue.as_deref(), cursor.as_ref(), limit + 1);
+        let mut jobs = match which {
+            Which::Done => select(false)?,
+            Which::Dead => select(true)?,
+            Which::Both => [select(false)?, select(true)?].concat(),
+        };
+        jobs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        Ok::<_, Error>(jobs)
+    });
+    let cursor = |job: &Ended| format!("{}_{}", job.at.millis(), job.id);
+    Ok(Page::cut(rows.await?, limit, cursor))
+}
+
+fn select_ended(
+    conn: &Connection,
+    dead: bool,
+    queue: Option<&str>,
+    after: Option<&(i64, String)>,
+    limit: usize,
+) -> Result<Vec<Ended>, Error> {
+    let (table, at, reason) =
+        if dead { ("dead_jobs", "died_at", "reason") } else { ("job_done", "finished_at", "NULL") };
+    let sql = format!(
+        "SELECT id, queue, kind, cause, attempt, {at}, {reason} FROM {table} \
+         WHERE (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR ({at}, id) < (?2, ?3)) \
+         ORDER BY {at} DESC, id DESC LIMIT ?4"
+    );
+    let (at, id) = after.map_or((None, ""), |(at, id)| (Some(*at), id.as_str()));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let row = params![queue, at, id, limit as i64];
+    let jobs = statement.query_map(row, |row| ended(row, dead))?;
+    Ok(jobs.collect::<Result<_, _>>()?)
+}
+
+fn ended(row: &rusqlite::Row<'_>, dead: bool) -> rusqlite::Result<Ended> {
+    Ok(Ended {
+        id: row.get(0)?,
+        queue: row.get(1)?,
+        kind: row.get(2)?,
+        state: if dead { "dead" } else { "done" },
+        cause: row.get(3)?,
+        attempt: row.get(4)?,
+        at: row.get(5)?,
+        reason: row.get(6)?,
+    })
+}
+
+/// One ended job with its failed attempts.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn detail(data: &Data, id: String) -> Result<Option<Detail>, Error> {
+    data.readers().read(move |conn| select_detail(conn, &id)).await
+}
+
+fn select_detail(conn: &Connection, id: &str) -> Result<Option<Detail>, Error> {
+    let dead = "SELECT id, queue, kind, cause, attempt, died_at, reason, body FROM dead_jobs \
+                WHERE id = ?1";
+    let done = "SELECT id, queue, kind, cause, attempt, finished_at, NULL, NULL FROM job_done \
+                WHERE id = ?1";
+    let body = |row: &rusqlite::Row<'_>| {
+        let bytes = row.get::<_, Option<Vec<u8>>>(7)?;
+        Ok::<_, rusqlite::Error>(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
+    };
+    let mut found =
+        conn.query_row(dead, [id], |row| Ok((ended(row, true)?, body(row)?))).optional()?;
+    if found.is_none() {
+        found = conn.query_row(done, [id], |row| Ok((ended(row, false)?, None))).optional()?;
+    }
+    let Some((job, body)) = found else {
+        return Ok(None);
+    };
+    Ok(Some(Detail { job, errors: attempts(conn, id)?, body }))
+}
+
+/// The failed attempts of a job, oldest first; one that is still being tried
+/// has them, too.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn errors_of(data: &Data, id: String) -> Result<Vec<Attempt>, Error> {
+    data.readers().read(move |conn| attempts(conn, &id)).await
+}
+
+fn attempts(conn: &Connection, id: &str) -> Result<Vec<Attempt>, Error> {
+    let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 ORDER BY attempt";
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map([id], |row| {
+        Ok(Attempt { attempt: row.get(0)?, at: row.get(1)?, error: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Sends a dead job back to its queue. `None` when there is none of that id;
+/// else the id it runs under now, or `Err` when its bytes are no job.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub async fn replay(data: &Data, id: String) -> Result<Option<Uuid>, Error> {
+    data.writer().write(move |tx| replay_in(tx, &id)).await
+}
+
+/// Sends dead jobs back to their queues, those that are jobs, in one
+/// transaction; gives how many.
+///
+/// # Errors
+/// When they cannot be read or written.
+pub async fn replay_all(data: &Data, ids: Vec<String>) -> Result<usize, Error> {
+    data.writer()
+        .write(move |tx| {
+            let mut sent = 0;
+            for id in ids {
+                match replay_in(tx, &id) {
+                    Ok(found) => sent += usize::from(found.is_some()),
+                    Err(Error::Corrupt { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(sent)
+        })
+        .await
+}
+
+fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
+    let sql = "SELECT queue, body FROM dead_jobs WHERE id = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let Some((queue, body)) = tx.conn().query_row(sql, [id], read).optional()? else {
+        return Ok(None);
+    };
+    let job = serde_json::from_slice::<Envelope>(&body).ok();
+    let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
+        let value = String::from_utf8_lossy(&body).chars().take(80).collect();
+        return Err(Error::Corrupt { value, expected: "a job's envelope" });
+    };
+    let id_now = outbox::replay(tx, &queue, job)?;
+    tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
+    Ok(Some(id_now))
+}
+
+/// Forgets a dead job; false when there is none of that id. A batch that it is
+/// part of waits for it no longer.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub async fn discard(data: &Data, id: String) -> Result<bool, Error> {
+    data.writer()
+        .write(move |tx| {
+            let sql = "DELETE FROM dead_jobs WHERE id = ?1 RETURNING body";
+            let body = tx.conn().query_row(sql, [id], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+            if let Some(job) =
+                body.as_ref().and_then(|it| serde_json::from_slice::<Envelope>(it).ok())
+            {
+                batches::ended(tx, &job)?;
+            }
+            Ok(body.is_some())
+        })
+        .await
+}
+
+/// What came of the wish to cancel a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It waited in the outbox, and is dead now.
+    Now,
+    /// It is with the workers, who know.
+    Told,
+    /// It is over already.
+    Over,
+}
+
+/// Has a job not run, or be cut off where it runs: it is dead then, and can be
+/// sent back as any other.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn cancel(data: &Data, id: String) -> Result<Cancelled, Error> {
+    data.writer().write(move |tx| cancel_in(tx, &id)).await
+}
+
+fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
+    if done::is_over_in(tx, id)? {
+        return Ok(Cancelled::Over);
+    }
+    let waiting = "SELECT seq FROM outbox WHERE subject LIKE 'jobs.%' \
+                   AND substr(msg_id, 1, 36) = ?1 AND due_at IS NOT NULL";
+    let seq: Option<i64> = tx.conn().query_row(waiting, [id], |row| row.get(0)).optional()?;
+    let row = seq.map(|seq| outbox::take(tx, seq)).transpose()?.flatten();
+    if let Some(row) = row
+        && let Some(address) = subject::JobAddress::parse(&row.subject)
+        && let Ok(job) = serde_json::from_slice::<Envelope>(&row.body)
+    {
+        done::cancelled(tx, address.queue, &job)?;
+        return Ok(Cancelled::Now);
+    }
+    let sql = "INSERT INTO job_cancels (job_id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    tx.conn().execute(sql, params![id, tx.now()])?;
+    Ok(Cancelled::Told)
+}
+
+/// The jobs that led to `id` and followed from it, oldest first, itself among
+/// them: those that are over.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn trace(data: &Data, id: String, cause: String) -> Result<Vec<Ended>, Error> {
+    let sql = "SELECT id, queue, kind, cause, attempt, finished_at, NULL, 0 FROM job_done \
+               WHERE id IN (?1, ?2) OR cause IN (?1, ?2) \
+               UNION ALL \
+               SELECT id, queue, kind, cause, attempt, died_at, reason, 1 FROM dead_jobs \
+               WHERE id IN (?1, ?2) OR cause IN (?1, ?2) \
+               ORDER BY 6 LIMIT 100";
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows = statement.query_map([id, cause], |row| ended(row, row.get(7)?))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+}
+
+/// How many jobs are dead, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn dead_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    counts(data, "SELECT queue, count(*) FROM dead_jobs GROUP BY queue").await
+}
+
+/// How many jobs were done in the last day, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn done_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let sql = "SELECT queue, count(*) FROM job_done \
+               WHERE finished_at > (unixepoch('now') - 86400) * 1000 GROUP BY queue";
+    counts(data, sql).await
+}
+
+/// How many attempts failed in the last day, by queue; those of jobs that are
+/// still being tried are not known yet.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn failed_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let sql = "SELECT queue, count(*) FROM job_errors JOIN \
+               (SELECT id, queue FROM job_done UNION ALL SELECT id, queue FROM dead_jobs) \
+               ON id = job_id WHERE at > (unixepoch('now') - 86400) * 1000 GROUP BY queue";
+    counts(data, sql).await
+}
+
+/// How many jobs were done in the last minute, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn done_in_a_minute(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let sql = "SELECT queue, count(*) FROM job_done \
+               WHERE finished_at > (unixepoch('now') - 60) * 1000 GROUP BY queue";
+    counts(data, sql).await
+}
+
+async fn counts(data: &Data, sql: &'static str) -> Result<Vec<(String, i64)>, Error> {
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+}
+
+/// Forgets what was done before `before`, and what died before `dead`. Keep what
+/// was done far longer than a message can live in a stream, else a redelivery
+/// would not be known as done.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub async fn prune(data: &Data, before: Instant, dead: Instant) -> Result<usize, Error> {
+    data.writer()
+        .write(move |tx| {
+            let conn = tx.conn();
+            let done = conn.execute("DELETE FROM job_done WHERE finished_at < ?1", [before])?;
+            let died = conn.execute("DELETE FROM dead_jobs WHERE died_at < ?1", [dead])?;
+            let errors = conn.execute("DELETE FROM job_errors WHERE at < ?1", [before])?;
+            conn.execute("DELETE FROM job_cancels WHERE at < ?1", [before])?;
+            conn.execute("DELETE FROM job_begun WHERE at < ?1", [before])?;
+            conn.execute("DELETE FROM job_batches WHERE finished_at < ?1", [before])?;
+            conn.execute("DELETE FROM unique_jobs WHERE expires_at < ?1", [before])?;
+            Ok(done + died + errors)
+        })
+        .await
+}

@@ -1,0 +1,209 @@
+//! How jobs can be ordered: once, later, together, one after the other; and
+//! called off.
+
+use shared::bus::control::Control;
+use shared::db::batches::Batch;
+use shared::db::jobs::Cancelled;
+use shared::jobs::enqueue::{Enqueue, Hold};
+use shared::queues::{Destination, Periodic, Rate};
+
+use super::*;
+
+/// What follows a chore.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Next {
+    name: String,
+}
+
+impl Job for Next {
+    const QUEUE: &'static str = "chores";
+    const KIND: &'static str = "next";
+}
+
+fn chore(name: &str) -> Enqueue<Chore> {
+    Enqueue::new(Chore { name: name.to_owned() }, Uuid::now_v7())
+}
+
+async fn send(ground: &Ground, job: Enqueue<Chore>) -> Uuid {
+    let write = move |tx: &Tx<'_>| outbox::enqueue(tx, job);
+    ground.data.writer().write::<Uuid, shared::db::Error, _>(write).await.unwrap()
+}
+
+fn with_next(registry: &mut Registry) {
+    registry
+        .data::<Next>(|tx, job| {
+            alerts::raise(tx, AlertLevel::Load, &job.payload.name, job.id)?;
+            Ok(Outcome::Done)
+        })
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_put_off_comes_again_and_costs_no_attempt() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(|tx, job| match job.snoozes {
+        0..5 => Ok(Outcome::Snooze(Duration::from_millis(1))),
+        _ => effect(tx, job),
+    }));
+    let id = ground.order("later").await;
+    until("it is done", async || ground.is_done(id).await).await;
+    assert_eq!(ground.effects("later").await, 1, "its queue gives three attempts");
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_job_holds_a_key_no_other_is_sent() {
+    let ground = Ground::new().await;
+    let job = || chore("one").unique("key", Hold::UntilOver);
+    let first = send(&ground, job()).await;
+    assert_eq!(send(&ground, job()).await, first);
+    let working = ground.work(doing(effect));
+    until("it is done", async || ground.is_done(first).await).await;
+    let second = send(&ground, job()).await;
+    assert_ne!(second, first);
+    until("it is done", async || ground.is_done(second).await).await;
+    let day = Duration::from_secs(86_400);
+    let daily = || chore("daily").unique("daily", Hold::For(day));
+    let today = send(&ground, daily()).await;
+    until("it is done", async || ground.is_done(today).await).await;
+    assert_eq!(send(&ground, daily()).await, today, "the key is held for a day");
+    assert_eq!(ground.effects("one").await, 2);
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_batch_comes_once_when_all_of_it_is_done() {
+    let ground = Ground::new().await;
+    let mut registry = doing(|tx, job| match job.payload.name.as_str() {
+        "stubborn" => Ok(Outcome::Discard("it never can".to_owned())),
+        _ => effect(tx, job),
+    });
+    with_next(&mut registry);
+    let working = ground.work(registry);
+    let begin = |tx: &Tx<'_>| {
+        let next = Next { name: "all are done".to_owned() };
+        let batch = Batch::begin(tx, Enqueue::new(next, Uuid::now_v7()))?;
+        for n in 0..30 {
+            batch.add(tx, chore(&n.to_string()))?;
+        }
+        batch.add(tx, chore("stubborn"))
+    };
+    let write = ground.data.writer().write::<Uuid, shared::db::Error, _>(begin);
+    let stubborn = write.await.unwrap();
+    until("thirty are done", async || ground.ended(false).await.len() == 30).await;
+    until("one is dead", async || ground.is_dead(stubborn).await).await;
+    assert_eq!(ground.effects("all are done").await, 0, "a dead job holds its batch back");
+    assert!(jobs::discard(&ground.data, stubborn.to_string()).await.unwrap());
+    until("the next one is done", async || ground.effects("all are done").await == 1).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_goes_to_the_next_queue_by_configuration_alone() {
+    let mut ground = Ground::new().await;
+    let next = Destination::Job { queue: "chores".to_owned(), kind: "next".to_owned() };
+    let topic = Destination::Event("blogroll".parse().unwrap());
+    ground.queues.queues.get_mut("chores").unwrap().results = vec![next, topic];
+    let mut registry = doing(|_, job| {
+        Ok(Outcome::Result(serde_json::json!({"name": format!("after {}", job.payload.name)})))
+    });
+    with_next(&mut registry);
+    let working = ground.work(registry);
+    ground.order("this").await;
+    until("the next one is done", async || ground.effects("after this").await == 1).await;
+    let told = async || {
+        let events = ground.bus.events_between(0, 1000, &[]).await.unwrap();
+        events.iter().any(|event| event.topic.as_str() == "blogroll")
+    };
+    until("the event is told", told).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_its_time_is_called_off_at_once() {
+    let ground = Ground::new().await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let id = send(&ground, chore("tomorrow").at(tomorrow)).await;
+    let cancelled = jobs::cancel(&ground.data, id.to_string()).await.unwrap();
+    assert_eq!(cancelled, Cancelled::Now);
+    assert!(ground.is_dead(id).await);
+    let again = jobs::cancel(&ground.data, id.to_string()).await.unwrap();
+    assert_eq!(again, Cancelled::Over);
+    let alerts = alerts::list(&ground.data, None, None, 10).await.unwrap();
+    assert!(alerts.items.is_empty(), "the admin knows: {:?}", alerts.items);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_runs_is_cut_off_and_one_in_the_stream_never_begins() {
+    let ground = Ground::new().await;
+    let mut registry = Registry::default();
+    let (begun, mut is_begun) = tokio::sync::mpsc::unbounded_channel();
+    registry
+        .effect::<Chore, _>(move |job| {
+            begun.send(job.payload.name).unwrap();
+            async {
+                std::future::pending::<()>().await;
+                Ok(Outcome::Done)
+            }
+        })
+        .unwrap();
+    let (runs, waits) = (ground.order("runs").await, ground.order("waits").await);
+    let working = ground.work(registry);
+    assert_eq!(is_begun.recv().await.unwrap(), "runs");
+    for job in [waits, runs] {
+        let told = jobs::cancel(&ground.data, job.to_string()).await.unwrap();
+        assert_eq!(told, Cancelled::Told);
+        ground.bus.control(&Control::Cancel { job }).await.unwrap();
+    }
+    for job in [runs, waits] {
+        until("it is dead", async || ground.is_dead(job).await).await;
+    }
+    assert!(is_begun.try_recv().is_err(), "the second one began");
+    // As NATS does when an acknowledgement is lost.
+    let job = Chore { name: "waits".to_owned() }.envelope(Uuid::now_v7());
+    let again = Envelope { id: waits, ..job }.to_json();
+    ground.bus.publish(&message("again", "do", again)).await.unwrap();
+    until("it is acknowledged", async || ground.is_idle().await).await;
+    assert!(!ground.is_done(waits).await, "what was called off was done");
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_jobs_begin_in_a_time_than_the_rate_lets_and_each_key_has_its_own() {
+    let mut ground = Ground::new().await;
+    let per = Duration::from_millis(1500);
+    let rate = Rate { limit: 3, per, by: Some("name".to_owned()) };
+    ground.queues.queues.get_mut("chores").unwrap().rate = Some(rate);
+    let begun = std::time::Instant::now();
+    for name in ["a", "a", "a", "a", "b", "b"] {
+        send(&ground, chore(name)).await;
+    }
+    let working = ground.work(doing(effect));
+    until("all are done", async || ground.ended(false).await.len() == 6).await;
+    assert!(begun.elapsed() >= Duration::from_millis(500), "the fourth came too early");
+    assert_eq!((ground.effects("a").await, ground.effects("b").await), (4, 2));
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_periodic_job_is_sent_once_by_two_workers() {
+    let mut ground = Ground::new().await;
+    let tick = Periodic {
+        queue: "chores".to_owned(),
+        kind: "do".to_owned(),
+        payload: serde_json::json!({"name": "tick"}),
+        every: Duration::from_secs(86_400),
+        priority: shared::jobs::enqueue::Priority::Normal,
+    };
+    ground.queues.periodic.insert("tick".to_owned(), tick);
+    let working = ground.work(doing(effect));
+    let live = working.settings.subscribe();
+    let periodic = || worker::periodic::run(ground.data.clone(), live.clone(), Shutdown::new());
+    let sending = [tokio::spawn(periodic()), tokio::spawn(periodic())];
+    until("it is done", async || ground.effects("tick").await == 1).await;
+    ground.order("after").await;
+    until("the next one is done", async || ground.effects("after").await == 1).await;
+    assert_eq!(ground.effects("tick").await, 1);
+    sending.iter().for_each(JoinHandle::abort);
+    working.stop().await;
+}

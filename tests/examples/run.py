@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""The examples part of the tests: docs/schemas, and examples/ on a real site.
+
+    tests/examples/run.py [SITE]
+
+SITE is the site command, ./site where it is left out. Needs the packages of requirements.txt here and in examples/python, and `npm ci` in
+examples/node: `./site test examples` installs both. Ends with `N passed, N failed`.
+"""
+
+import asyncio
+import copy
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+from pathlib import Path
+
+import nats
+import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = sys.argv[1] if len(sys.argv) > 1 else ROOT / "site"
+SCHEMAS = ROOT / "docs/schemas"
+PYTHON = [sys.executable, str(ROOT / "examples/python")]
+NODE = ["node", str(ROOT / "examples/node")]
+WORDS = {"role": "external", "timeout": "10s", "attempts": 2, "backoff": "100ms",
+         "results": ["events.words"]}
+PATIENCE = 60
+
+
+def validator(path):
+    schemas = [json.loads(file.read_text()) for file in SCHEMAS.glob("*.json")]
+    registry = Registry().with_resources(
+        (schema["$id"], Resource.from_contents(schema)) for schema in schemas
+    )
+    schema = json.loads(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, registry=registry)
+
+
+def queues():
+    return yaml.safe_load((ROOT / "deploy/queues.yml").read_text())
+
+
+def wait_for(what, holds):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if found := holds():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"never: {what}")
+
+
+def queues_satisfy_their_schema():
+    """deploy/queues.yml satisfies its schema"""
+    validator(ROOT / "deploy/queues.schema.json").validate(queues())
+
+
+def mistakes_in_queues_are_refused():
+    """the schema refuses what the site refuses"""
+    check = validator(ROOT / "deploy/queues.schema.json")
+    right = {"queues": {"words": WORDS}, "periodic": {
+        "tick": {"queue": "words", "kind": "count", "every": "5m"}}}
+    check.validate(right)
+    wrong = [("timeout", "soon"), ("attempts", 0), ("role", "nobody"), ("retries", 3),
+             ("results", ["nowhere"]), ("rate", {"limit": 1})]
+    for key, value in wrong:
+        file = copy.deepcopy(right)
+        file["queues"]["words"][key] = value
+        assert not check.is_valid(file), (key, value)
+    for key in ("role", "timeout", "attempts", "backoff"):
+        file = copy.deepcopy(right)
+        del file["queues"]["words"][key]
+        assert not check.is_valid(file), key
+
+
+class Site:
+    """A site with the external queue `words`, and all that goes over its bus."""
+
+    def __init__(self, folder):
+        self.dir = Path(folder) / "site"
+        file = Path(folder) / "queues.yml"
+        settings = queues()
+        settings["queues"]["words"] = WORDS
+        file.write_text(yaml.safe_dump(settings))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.site("up", "--detach", "--no-build", "--port", str(port), QUEUES_FILE=str(file))
+        self.json = json.loads((self.dir / "site.json").read_text())
+        self.environment = os.environ | {"NATS_URL": self.json["nats_url"]}
+
+    def site(self, verb, *words, **variables):
+        command = [SITE, verb, "--dir", self.dir, *words]
+        subprocess.run(command, check=True, env=os.environ | variables)
+
+    def api(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.json['admin_token']}",
+                   "Content-Type": "application/json"}
+        request = urllib.request.Request(self.json["url"] + path, data, headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def start(self, language, name):
+        """Starts worker or enqueue of an example."""
+        program, folder = language
+        file = f"{folder}/{name}"
+        return subprocess.Popen(
+            [program, file], env=self.environment, stdout=subprocess.PIPE, text=True)
+
+    def order(self, language, name, payload):
+        """Orders a job by an example; gives its id."""
+        program, folder = language
+        command = [program, f"{folder}/{name}", "words", "count", json.dumps(payload)]
+        done = subprocess.run(
+            command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
+
+    def ended(self, job):
+        """The job, once it is done or dead."""
+        def over():
+            listed = self.api("/api/v1/jobs?queue=words&limit=100")["items"]
+            return any(it["id"] == job and it["state"] in ("done", "dead") for it in listed)
+        wait_for(f"the end of {job}", over)
+        return self.api(f"/api/v1/jobs/{job}")
+
+    def consumers_are_there(self):
+        return asyncio.run(self.on_bus(has_consumers))
+
+    def stored(self):
+        """Every event that is stored, and the dead jobs."""
+        return asyncio.run(self.on_bus(stored))
+
+    async def on_bus(self, ask):
+        client = await nats.connect(self.json["nats_url"])
+        try:
+            return await ask(client.jetstream())
+        finally:
+            await client.close()
+
+
+async def has_consumers(jetstream):
+    names = {it.name for it in await jetstream.consumers_info("JOBS")}
+    return {"words-high", "words", "words-low"} <= names
+
+
+async def stored(jetstream):
+    found = []
+    for stream in ("EVENTS", "DEAD"):
+        state = (await jetstream.stream_info(stream)).state
+        for sequence in range(state.first_seq, state.last_seq + 1):
+            message = await jetstream.get_msg(stream, sequence)
+            found.append((message.subject, json.loads(message.data)))
+    return found
+
+
+def example_works(language, suffix):
+    """The check that a language's example orders and works jobs."""
+    def check(site):
+        wait_for("the consumers of words", site.consumers_are_there)
+        worker = site.start(language, f"worker.{suffix}")
+        try:
+            order = lambda payload: site.order(language, f"enqueue.{suffix}", payload)
+            good, failing = order({"text": "one two  three"}), order({"text": "fail"})
+            refused = order({"text": 1})
+            asked = {"queue": "words", "kind": "count", "payload": {"text": "a b"}, "priority": "high"}
+            by_api = site.api("/api/v1/jobs", asked)["id"]
+            assert site.ended(good)["state"] == site.ended(by_api)["state"] == "done"
+            dead = site.ended(failing)
+            assert dead["state"] == "dead" and len(dead["errors"]) == WORDS["attempts"], dead
+            dead = site.ended(refused)
+            assert dead["state"] == "dead" and dead["attempt"] == 1, dead
+            assert "text is missing" in dead["reason"], dead
+            results = {job: [] for job in (good, by_api, failing, refused)}
+            def told():
+                events = [it for subject, it in site.stored() if subject == "events.words"]
+                for job in results:
+                    results[job] = [it["payload"] for it in events if it["cause"] == job]
+                return results[good] and results[by_api]
+            wait_for("the results", told)
+            assert results == {good: [{"words": 3}], by_api: [{"words": 2}],
+                               failing: [], refused: []}, results
+            assert worker.poll() is None, "the worker went away"
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: one job is done, one retried and dead, one refused"
+    return check
+
+
+def envelopes_satisfy_the_schema(site):
+    """what the site has sent and both examples have ordered satisfies the schema"""
+    check = validator(SCHEMAS / "envelope.schema.json")
+    bodies = site.stored()
+    for subject, body in bodies:
+        errors = [error.message for error in check.iter_errors(body)]
+        assert not errors, (subject, body, errors)
+    subjects = {subject.split(".")[0] for subject, _ in bodies}
+    assert subjects == {"events", "dead"}, subjects
+    return f"{len(bodies)} envelopes"
+
+
+def results_satisfy_the_schema(site):
+    """each outcome satisfies the schema of results, and no other does"""
+    check = validator(SCHEMAS / "compute-result.schema.json")
+    job = next(body for subject, body in site.stored() if subject.startswith("dead.words."))
+    for outcome in ({"made": {}}, {"failed": "x"}, {"refused": "x"}, {"lost": "x"}, "cancelled"):
+        check.validate({"queue": "words", "job": job, "outcome": outcome})
+    for outcome in ({"done": 1}, {"failed": 1}, "made", {"made": 1, "failed": "x"}):
+        assert not check.is_valid({"queue": "words", "job": job, "outcome": outcome}), outcome
+
+
+ALONE = [queues_satisfy_their_schema, mistakes_in_queues_are_refused]
+ON_A_SITE = [example_works(PYTHON, "py"), example_works(NODE, "mjs"),
+             envelopes_satisfy_the_schema, results_satisfy_the_schema]
+
+
+def passed(check, *arguments):
+    began = time.monotonic()
+    try:
+        note = check(*arguments)
+    except Exception:
+        traceback.print_exc()
+        print(f"FAILED  {check.__doc__}", flush=True)
+        return False
+    print(f"ok  {time.monotonic() - began:6.1f} s  {check.__doc__} {note or ''}".rstrip(), flush=True)
+    return True
+
+
+def main():
+    results = [passed(check) for check in ALONE]
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(folder)
+        try:
+            results += [passed(check, site) for check in ON_A_SITE]
+        finally:
+            site.site("down")
+    print(f"examples: {sum(results)} passed, {len(results) - sum(results)} failed")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,276 @@
+//! A batch of jobs is one transaction, a job is a savepoint of it.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use shared::db::{self, Tx, done, outbox};
+use shared::envelope::Envelope;
+use shared::events::Event;
+use shared::jobs::enqueue::{Enqueue, Priority};
+use shared::queues::{Destination, Queue};
+use tracing::Span;
+
+use super::delivery::Poison;
+use super::jitter;
+use crate::registry::{DataFn, Failure, Outcome, panic_text};
+
+/// What is to be done with one job.
+pub(super) enum Step {
+    /// It is no job.
+    Poison(Poison),
+    /// It is run in the transaction.
+    Run(Envelope, Arc<DataFn>),
+    /// It has ended already, after so long.
+    Ended(Envelope, Result<Outcome, Failure>, Duration),
+    /// It is sent again without the others of its pack.
+    Unpack(Envelope),
+}
+
+/// What became of a job, once that is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Done,
+    Retrying,
+    Snoozed,
+    Dead,
+    Repeated,
+    Unpacked,
+    Cancelled,
+}
+
+impl Verdict {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retrying => "retrying",
+            Self::Snoozed => "snoozed",
+            Self::Dead => "dead",
+            Self::Repeated => "repeated",
+            Self::Unpacked => "unpacked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One job, or what is none, and how it is called in the log.
+pub(super) struct Part {
+    pub(super) kind: String,
+    pub(super) priority: Priority,
+    pub(super) step: Step,
+    pub(super) span: Span,
+}
+
+/// Jobs that share a transaction.
+pub(super) struct Batch {
+    name: String,
+    queue: Queue,
+    parts: Vec<Part>,
+}
+
+/// The database is at fault: nothing of the batch was kept.
+pub(super) struct Refused(pub(super) String);
+
+impl From<db::Error> for Refused {
+    fn from(error: db::Error) -> Self {
+        Self(shared::error::chain(&error))
+    }
+}
+
+/// Undoes the savepoint of a job.
+enum Undo {
+    Again(String, Option<Duration>),
+    Snooze(Duration),
+    Bury(String),
+    Refuse(Refused),
+}
+
+impl From<db::Error> for Undo {
+    fn from(error: db::Error) -> Self {
+        Self::Refuse(error.into())
+    }
+}
+
+impl Batch {
+    pub(super) fn new(name: &str, queue: &Queue, parts: Vec<Part>) -> Self {
+        Self { name: name.to_owned(), queue: queue.clone(), parts }
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Runs every job and writes what follows from it; gives what became of
+    /// each, and how long it took.
+    pub(super) fn settle(&self, tx: &Tx<'_>) -> Result<Vec<(Verdict, Duration)>, Refused> {
+        let cancelled = done::cancels(tx)?;
+        let settle = |part: &Part| {
+            let begun = Instant::now();
+            let verdict = part.span.in_scope(|| self.settle_one(tx, part, &cancelled))?;
+            let before = match &part.step {
+                Step::Ended(_, _, took) => *took,
+                _ => Duration::ZERO,
+            };
+            Ok((verdict, before + begun.elapsed()))
+        };
+        let settled: Result<Vec<_>, Refused> = self.parts.iter().map(settle).collect();
+        let settled = settled?;
+        self.tell_done(tx, &settled)?;
+        Ok(settled)
+    }
+
+    /// Tells the pages that follow the queue that there is something to see: once a batch,
+    /// by the last of the jobs that are done.
+    fn tell_done(&self, tx: &Tx<'_>, settled: &[(Verdict, Duration)]) -> Result<(), Refused> {
+        let mut ended = self.parts.iter().zip(settled).rev();
+        let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
+        if let Some(Step::Run(job, _) | Step::Ended(job, ..)) = last.map(|(part, _)| &part.step) {
+            done::tell(tx, &self.name, job, "done", None)?;
+        }
+        Ok(())
+    }
+
+    fn settle_one(
+        &self,
+        tx: &Tx<'_>,
+        part: &Part,
+        cancelled: &HashSet<String>,
+    ) -> Result<Verdict, Refused> {
+        if let Step::Run(job, _) | Step::Ended(job, ..) | Step::Unpack(job) = &part.step
+            && !cancelled.is_empty()
+            && cancelled.contains(&job.id.to_string())
+            && done::call_off_if_asked(tx, &self.name, job)?
+        {
+            return Ok(Verdict::Cancelled);
+        }
+        match &part.step {
+            Step::Poison(Poison { id, body, reason }) => {
+                tracing::error!(queue = self.name, message = id, reason, "poison");
+                done::bury_poison(tx, id, (&self.name, &part.kind), body, reason)?;
+                Ok(Verdict::Dead)
+            }
+            Step::Run(job, run) => self.settle_job(tx, part, job, |tx| run(tx, job)),
+            Step::Ended(job, result, _) => self.settle_job(tx, part, job, |_| result.clone()),
+            Step::Unpack(job) => {
+                if done::is_over_in(tx, &job.id.to_string())? {
+                    return Ok(Verdict::Repeated);
+                }
+                outbox::alone(tx, (&self.name, part.priority), job)?;
+                Ok(Verdict::Unpacked)
+            }
+        }
+    }
+
+    /// Runs a job in its savepoint and writes what follows from it.
+    fn settle_job(
+        &self,
+        tx: &Tx<'_>,
+        part: &Part,
+        job: &Envelope,
+        run: impl FnOnce(&Tx<'_>) -> Result<Outcome, Failure>,
+    ) -> Result<Verdict, Refused> {
+        let place = (self.name.as_str(), part.priority);
+        match tx.savepoint(|tx| self.run_once(tx, job, run)) {
+            Ok(verdict) => Ok(verdict),
+            Err(Undo::Refuse(refused)) => Err(refused),
+            Err(Undo::Snooze(pause)) => {
+                done::snooze(tx, place, job, tx.now().plus(pause))?;
+                Ok(Verdict::Snoozed)
+            }
+            Err(Undo::Bury(why)) => {
+                tracing::error!(why, "a job is dead");
+                done::bury(tx, &self.name, job, &why)?;
+                Ok(Verdict::Dead)
+            }
+            Err(Undo::Again(why, pause)) => {
+                match retry_or_bury(tx, place, &self.queue, job, &why, pause)? {
+                    true => Ok(Verdict::Retrying),
+                    false => Ok(Verdict::Dead),
+                }
+            }
+        }
+    }
+
+    fn run_once(
+        &self,
+        tx: &Tx<'_>,
+        job: &Envelope,
+        run: impl FnOnce(&Tx<'_>) -> Result<Outcome, Failure>,
+    ) -> Result<Verdict, Undo> {
+        if !done::once(tx, &self.name, job)? {
+            return Ok(Verdict::Repeated);
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| run(tx)))
+            .unwrap_or_else(|panic| Err(Failure::new(panic_text(&*panic))));
+        match result {
+            Ok(Outcome::Done) => {
+                done::release(tx, job)?;
+                Ok(Verdict::Done)
+            }
+            Ok(Outcome::Result(value)) => {
+                done::release(tx, job)?;
+                publish_results(tx, &self.queue, job, &value)?;
+                Ok(Verdict::Done)
+            }
+            Ok(Outcome::Retry(pause)) => {
+                Err(Undo::Again("it asked for another attempt".to_owned(), Some(pause)))
+            }
+            Ok(Outcome::Snooze(pause)) => Err(Undo::Snooze(pause)),
+            Ok(Outcome::Discard(why)) => Err(Undo::Bury(why)),
+            Err(failure) if failure.is_unavailable() => {
+                Err(Undo::Refuse(Refused(failure.to_string())))
+            }
+            Err(failure) => Err(Undo::Again(failure.to_string(), None)),
+        }
+    }
+}
+
+/// Sends the result of a job to where its queue's results go.
+///
+/// # Errors
+/// When a row cannot be written.
+pub(crate) fn publish_results<P>(
+    tx: &Tx<'_>,
+    queue: &Queue,
+    job: &Envelope<P>,
+    result: &Value,
+) -> Result<(), db::Error> {
+    for destination in &queue.results {
+        match destination {
+            Destination::Job { queue, kind } => {
+                let next = Enqueue::of(queue.clone(), kind, job.id, result.clone());
+                outbox::enqueue(tx, next)?;
+            }
+            Destination::Event(topic) => {
+                outbox::event(tx, &Event::result(topic.clone(), &job.kind, job.id, result))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends a failed job again after its pause, or gives it up when its attempts
+/// are used up: then false.
+///
+/// # Errors
+/// When that cannot be written.
+pub(crate) fn retry_or_bury<P: serde::Serialize + Clone>(
+    tx: &Tx<'_>,
+    place: (&str, Priority),
+    queue: &Queue,
+    job: &Envelope<P>,
+    why: &str,
+    pause: Option<Duration>,
+) -> Result<bool, db::Error> {
+    if job.tries() as usize >= queue.attempts {
+        tracing::error!(why, "a job is dead: its attempts are used up");
+        done::bury(tx, place.0, job, why)?;
+        return Ok(false);
+    }
+    let pause = pause.unwrap_or_else(|| jitter(queue.pause(job.tries())));
+    tracing::warn!(why, ?pause, "an attempt failed");
+    done::retry(tx, place, job, why, tx.now().plus(pause))?;
+    Ok(true)
+}

@@ -1,0 +1,144 @@
+//! Those who work on one queue: one pulls, each free hand takes what it pulled.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::AckKind;
+use shared::queues::{Queue, Role};
+use shared::shutdown::Shutdown;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use super::delivery::{self, Delivery, Read};
+use super::limit::Limit;
+use super::pull::{self, Pull, PullError};
+use super::{HEARTBEAT, Shared};
+
+/// What the hands of one queue share.
+pub(super) struct Gate {
+    /// Units of concurrency that are free.
+    units: Semaphore,
+    concurrency: usize,
+    pub(super) limit: Option<Limit>,
+}
+
+impl Gate {
+    pub(super) fn new(queue: &Queue) -> Self {
+        let concurrency = queue.concurrency;
+        let limit = queue.rate.as_ref().map(Limit::new);
+        Self { units: Semaphore::new(concurrency), concurrency, limit }
+    }
+
+    /// Waits until `cost` units are free, or all, for a job that costs more.
+    pub(super) async fn enter(&self, cost: u32) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        let all = u32::try_from(self.concurrency).unwrap_or(u32::MAX);
+        self.units.acquire_many(cost.clamp(1, all)).await.ok()
+    }
+}
+
+/// The greatest cost of the jobs of a message.
+pub(super) fn cost(reads: &[Read]) -> u32 {
+    reads.iter().flatten().map(|job| job.cost).max().unwrap_or(1)
+}
+
+/// The hands of one queue with one set of settings.
+pub(super) struct Crew {
+    pub(super) name: String,
+    pub(super) queue: Queue,
+    pub(super) shared: Arc<Shared>,
+    pub(super) renewals: watch::Receiver<u64>,
+    pub(super) stop: Shutdown,
+    pub(super) gate: Gate,
+    /// Those that have nothing to do.
+    pub(super) hands: Arc<Semaphore>,
+    /// What they do.
+    pub(super) tracker: TaskTracker,
+}
+
+impl Crew {
+    /// Works until it is told to stop, whatever happens to the consumers.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut failures = 0;
+        while let Err(error) = self.serve(&mut failures).await {
+            if failures == 0 {
+                tracing::warn!(queue = self.name, %error, "the queue waits for NATS");
+            }
+            failures = (failures + 1).min(6);
+            let pause = Duration::from_millis(50 << failures);
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn serve(self: &Arc<Self>, failures: &mut u32) -> Result<(), PullError> {
+        let consumers = pull::consumers(&self.shared.bus, &self.name).await?;
+        if std::mem::take(failures) > 0 {
+            tracing::info!(queue = self.name, "the queue goes on");
+        }
+        let size = pull::Size { batch: self.queue.batch, linger: self.queue.linger };
+        let mut pull = Pull::new(consumers, size, self.renewals.clone());
+        let pulled = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(()),
+            failed = self.hand_out(&mut pull) => failed.map(|never| match never {}),
+        };
+        for message in pull.into_unread() {
+            let _redelivered_later_else = message.ack_with(AckKind::Nak(None)).await;
+        }
+        pulled
+    }
+
+    /// Gives what is pulled to whoever is free.
+    async fn hand_out(self: &Arc<Self>, pull: &mut Pull) -> Result<Infallible, PullError> {
+        loop {
+            if self.queue.role == Role::Data {
+                // The next batch is on its way while this one is written.
+                pull.request().await?;
+            }
+            let hand = self.free_hand(pull).await;
+            let messages = pull.next().await?;
+            let deliveries = messages.into_iter().map(|message| Delivery::new(message, &self.name));
+            let (crew, deliveries) = (Arc::clone(self), deliveries.collect());
+            self.tracker.spawn(async move {
+                crew.work(deliveries).await;
+                drop(hand);
+            });
+        }
+    }
+
+    /// Waits until somebody is free; what has arrived by then is kept from
+    /// being delivered to others.
+    async fn free_hand(&self, pull: &mut Pull) -> OwnedSemaphorePermit {
+        let free = Arc::clone(&self.hands).acquire_owned();
+        tokio::pin!(free);
+        loop {
+            tokio::select! {
+                biased;
+                hand = &mut free => return hand.expect("the semaphore is never closed"),
+                () = tokio::time::sleep(HEARTBEAT) => pull.hold().await,
+            }
+        }
+    }
+
+    async fn work(&self, deliveries: Vec<Delivery>) {
+        let _in_flight = self.shared.metrics.begin(&self.name, deliveries.len());
+        let _heartbeat = delivery::heartbeat(&deliveries, HEARTBEAT);
+        match (&self.shared.data, self.queue.role) {
+            (Some(data), Role::Data) => self.work_data(data, deliveries).await,
+            _ => {
+                for delivery in deliveries {
+                    self.work_compute(delivery).await;
+                }
+            }
+        }
+    }
+
+    /// Acknowledges in the background: the next batch need not wait for it.
+    pub(super) fn ack(&self, delivery: &Delivery) {
+        let acker = delivery.acker(self.shared.bus.client());
+        self.shared.acks.spawn(acker.ack());
+    }
+}
