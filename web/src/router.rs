@@ -8,8 +8,8 @@ use axum::{Extension, Router, middleware};
 
 use crate::extract::BodyMax;
 use crate::routes::{
-    account, admin, backups, blog, comments, enqueue, feed, images, job, jobs, media, openapi,
-    posts, queues, search, signin, sources, stats, upload,
+    account, admin, backups, blog, comments, enqueue, feed, images, job, jobs, media, moderation,
+    openapi, posts, queues, search, signin, sources, stats, upload,
 };
 use crate::state::AppState;
 use crate::{assets, compress, drain, error, hits, hub, layers};
@@ -102,10 +102,10 @@ fn api() -> Vec<(Method, &'static str, Answers)> {
         (Method::DELETE, "/posts/{slug}", delete(posts::delete)),
         (Method::GET, "/posts/{slug}/comments", get(comments::of_post)),
         (Method::POST, "/posts/{slug}/comments", post(comments::send).layer(comment)),
-        (Method::GET, "/comments", get(comments::list)),
-        (Method::DELETE, "/comments/{id}", delete(comments::delete)),
-        (Method::POST, "/comments/{id}/approve", post(comments::approve)),
-        (Method::POST, "/comments/{id}/reject", post(comments::reject)),
+        (Method::GET, "/comments", get(moderation::list)),
+        (Method::DELETE, "/comments/{id}", delete(moderation::delete)),
+        (Method::POST, "/comments/{id}/approve", post(moderation::approve)),
+        (Method::POST, "/comments/{id}/reject", post(moderation::reject)),
         (Method::GET, "/images", get(images::list)),
         (Method::POST, "/images", uploads(post(images::create))),
         (Method::GET, "/images/{id}", get(images::get)),

@@ -1,8 +1,9 @@
 //! The relay: sends what the outbox holds, one a process.
 //!
-//! It is woken by each commit that filled the outbox, and by a timer for
-//! scheduled messages, for those that NATS did not take, and for those that a
-//! process that is gone left behind. A row is deleted after its message is
+//! Each commit that filled the outbox wakes it and hands it the rows. It reads
+//! the outbox itself by a timer: for scheduled messages, for those that NATS did
+//! not take, for those that a process that is gone left behind, and when more
+//! was committed than is handed over. A row is deleted after its message is
 //! stored; a crash between the two sends it again, and the stream knows its id,
 //! or the worker its job.
 //!
@@ -53,8 +54,7 @@ pub enum RelayError {
 /// Relays until `shutdown`, then once more, so that what this process has
 /// committed does not wait for another one to find it.
 pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
-    let filled = data.outbox_filled();
-    let mut relay = Relay::new(data, bus);
+    let mut relay = Relay::new(data.clone(), bus);
     loop {
         let pause = match relay.round().await {
             Ok(()) => TICK,
@@ -65,7 +65,7 @@ pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
         };
         let wait = async {
             if pause == TICK {
-                let _timer = tokio::time::timeout(TICK, filled.notified()).await;
+                let _timer = tokio::time::timeout(TICK, data.fresh().filled()).await;
             } else {
                 tokio::time::sleep(pause).await;
             }
@@ -89,8 +89,10 @@ fn report(error: &RelayError) {
 pub struct Relay {
     data: Data,
     bus: Bus,
-    /// Up to where each lane has been sent.
+    /// Up to where each lane has been sent, when the outbox was last read.
     after: [i64; 3],
+    /// When that was; none when a row may have been left.
+    read: Option<Instant>,
     sent: Arc<Mutex<Sent>>,
     presence: Option<Presence>,
     adopted: Option<Instant>,
@@ -108,7 +110,9 @@ impl Relay {
     /// Of a process.
     #[must_use]
     pub fn new(data: Data, bus: Bus) -> Self {
-        Self { data, bus, after: [0; 3], sent: Arc::default(), presence: None, adopted: None }
+        data.fresh().want();
+        let (sent, presence, adopted) = (Arc::default(), None, None);
+        Self { data, bus, after: [0; 3], read: None, sent, presence, adopted }
     }
 
     /// Sends everything that is due now.
@@ -118,27 +122,55 @@ impl Relay {
     pub async fn round(&mut self) -> Result<(), RelayError> {
         self.bus.ready().map_err(RelayError::Away)?;
         self.adopt().await?;
-        loop {
-            self.forget_sent();
-            let lanes = outbox::due(&self.data, self.after, PAGE).await?;
-            let more = lanes.iter().any(|due| due.more);
-            let lanes = lanes.map(|due| self.without_sent(due));
-            let seen = lanes.each_ref().map(|due| due.seen);
-            let results = join_all(lanes.into_iter().map(|due| self.send(due.rows))).await;
-            let mut failure = None;
-            for (lane, result) in Lane::ALL.into_iter().zip(results) {
-                match result {
-                    Ok(()) => self.after[lane as usize] = seen[lane as usize],
-                    Err(error) => failure = failure.or(Some(error)),
-                }
+        let fresh = self.data.fresh().take();
+        let recent = self.read.take().filter(|read| read.elapsed() < TICK);
+        match (fresh, recent) {
+            (Some(rows), Some(read)) => {
+                self.send_fresh(rows).await?;
+                self.read = Some(read);
             }
-            self.forget_sent();
-            match failure {
-                Some(error) => return Err(error),
-                None if more => {}
-                None => return Ok(()),
+            _ => {
+                let begun = Instant::now();
+                while self.send_page().await? {}
+                self.read = Some(begun);
             }
         }
+        Ok(())
+    }
+
+    /// Sends what was just committed.
+    async fn send_fresh(&mut self, rows: Vec<outbox::Row>) -> Result<(), RelayError> {
+        let mut lanes: [Vec<outbox::Row>; 3] = Default::default();
+        for row in rows {
+            // What the last reading found is on its way or stored.
+            if let Some(lane) = Lane::of(&row.subject)
+                && row.seq > self.after[lane as usize]
+            {
+                lanes[lane as usize].push(row);
+            }
+        }
+        let results = join_all(lanes.into_iter().map(|rows| self.send(rows))).await;
+        self.forget_sent();
+        results.into_iter().collect()
+    }
+
+    /// Sends a page of each lane; whether there are more.
+    async fn send_page(&mut self) -> Result<bool, RelayError> {
+        self.forget_sent();
+        let lanes = outbox::due(&self.data, self.after, PAGE).await?;
+        let more = lanes.iter().any(|due| due.more);
+        let lanes = lanes.map(|due| self.without_sent(due));
+        let seen = lanes.each_ref().map(|due| due.seen);
+        let results = join_all(lanes.into_iter().map(|due| self.send(due.rows))).await;
+        let mut sent = Ok(more);
+        for (lane, result) in Lane::ALL.into_iter().zip(results) {
+            match result {
+                Ok(()) => self.after[lane as usize] = seen[lane as usize],
+                Err(error) => sent = sent.and(Err(error)),
+            }
+        }
+        self.forget_sent();
+        sent
     }
 
     /// Looks now and then for rows of processes that are gone.
@@ -155,7 +187,7 @@ impl Relay {
         let adopted = outbox::adopt(&self.data, living).await?;
         if adopted > 0 {
             tracing::info!(adopted, "messages of a process that is gone go on");
-            self.after = [0; 3];
+            (self.after, self.read) = ([0; 3], None);
         }
         Ok(())
     }

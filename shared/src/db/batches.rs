@@ -65,7 +65,7 @@ pub(super) fn ended<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<(), Error> {
         && row.get::<_, i64>(0)? == 0
     {
         let (subject, body): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        outbox::follow(tx, batch, &subject, &body)?;
+        outbox::follow(tx, batch, subject, body)?;
     }
     Ok(())
 }

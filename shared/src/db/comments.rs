@@ -1,13 +1,19 @@
 //! Comments: accepted by `web`, judged by `worker`, moderated by the admin.
 
+mod check;
+mod moderate;
+
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Data, Error, Page, Tx, outbox, uuid};
+use super::{Data, Error, Tx, outbox, uuid};
 use crate::events::Event;
 use crate::jobs::comments::CheckComment;
 use crate::time::Instant;
+
+pub use check::{Evidence, evidence, judge};
+pub use moderate::{Moderated, delete, list, moderate, moderated, waiting};
 
 /// Who may read a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +121,6 @@ pub enum AcceptError {
 const COLUMNS: &str = "comments.id, slug, parent_id, author, body, comments.html, \
                        comments.status, comments.created_at, trusted";
 /// What [`moderated_row`] reads after [`COLUMNS`].
-const MODERATED: &str = "email, reason, posts.title";
 const TABLES: &str = "comments JOIN posts ON posts.id = comments.post_id";
 
 fn comment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Comment> {
@@ -188,129 +193,12 @@ fn insert(tx: &Tx<'_>, new: &NewComment, post: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the rules look at when a comment is judged.
-#[derive(Debug, Clone)]
-pub struct Evidence {
-    /// The comment.
-    pub comment: Comment,
-    /// Written by the admin.
-    pub trusted: bool,
-    /// Whether it was judged before; it keeps its status then.
-    pub checked: bool,
-    /// Whether another comment of the last day has the same text.
-    pub same_text: bool,
-    /// Comments of the last ten minutes by the same visitor, this one aside.
-    pub same_visitor: i64,
-    /// Whether a comment of the same author and e-mail was approved before.
-    pub known_author: bool,
-}
-
-/// Gathers the evidence; `None` when the comment is gone.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn evidence(tx: &Tx<'_>, id: Uuid) -> Result<Option<Evidence>, Error> {
-    let Some(comment) = select(tx.conn(), id)? else {
-        return Ok(None);
-    };
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Evidence {
-            comment,
-            trusted: row.get(0)?,
-            checked: row.get(1)?,
-            same_text: row.get(2)?,
-            same_visitor: row.get(3)?,
-            known_author: row.get(4)?,
-        })
-    };
-    let mut statement = tx.conn().prepare_cached(EVIDENCE)?;
-    Ok(statement.query_row(params![id.to_string(), tx.now()], read).optional()?)
-}
-
-/// Each part is an index search: the beginning of the text stands for it, as
-/// an index of whole texts would be as large as the texts.
-const EVIDENCE: &str = "SELECT trusted, checked_at IS NOT NULL, \
-    EXISTS (SELECT 1 FROM comments AS o WHERE substr(o.body, 1, 64) = substr(c.body, 1, 64) \
-     AND o.created_at > ?2 - 86400000 AND o.body = c.body AND o.id <> c.id), \
-    (SELECT count(*) FROM comments AS o WHERE o.visitor = c.visitor AND o.id <> c.id \
-     AND o.created_at > ?2 - 600000), \
-    EXISTS (SELECT 1 FROM comments AS o WHERE o.author = c.author AND o.email = c.email \
-     AND o.status = 'approved' AND o.id <> c.id) \
-    FROM comments AS c WHERE c.id = ?1";
-
-/// Writes the verdict of the check and tells it.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn judge(
-    tx: &Tx<'_>,
-    id: Uuid,
-    html: &str,
-    status: CommentStatus,
-    reason: Option<&str>,
-    cause: Uuid,
-) -> Result<(), Error> {
-    let sql = "UPDATE comments SET html = ?2, status = ?3, reason = ?4, checked_at = ?5 \
-               WHERE id = ?1";
-    let row = params![id.to_string(), html, status.as_str(), reason, tx.now()];
-    tx.conn().prepare_cached(sql)?.execute(row)?;
-    tell(tx, id, cause)
-}
-
+/// Tells those who watch how a comment is now.
 fn tell(tx: &Tx<'_>, id: Uuid, cause: Uuid) -> Result<(), Error> {
     let Some(comment) = select(tx.conn(), id)? else {
         return Ok(());
     };
     outbox::event(tx, &Event::comment(&comment, cause))
-}
-
-/// The admin's word on a comment; `None` when there is none of that id.
-///
-/// A comment that was not checked yet (no HTML) only has its verdict changed
-/// once the worker has rendered it, so it is refused as unknown until then.
-///
-/// # Errors
-/// When it cannot be written.
-pub async fn moderate(
-    data: &Data,
-    id: Uuid,
-    status: CommentStatus,
-    cause: Uuid,
-) -> Result<Option<Comment>, Error> {
-    let sql = "UPDATE comments SET status = ?2, reason = 'by the admin' \
-               WHERE id = ?1 AND checked_at IS NOT NULL";
-    data.writer()
-        .write(move |tx| {
-            let changed = tx.conn().execute(sql, params![id.to_string(), status.as_str()])?;
-            if changed == 0 {
-                return Ok(None);
-            }
-            tell(tx, id, cause)?;
-            select(tx.conn(), id)
-        })
-        .await
-}
-
-/// Deletes a comment and tells those who watch that it is gone; false when there
-/// is none of that id. Answers to it become answers to what it answered.
-///
-/// # Errors
-/// When it cannot be written.
-pub async fn delete(data: &Data, id: Uuid, cause: Uuid) -> Result<bool, Error> {
-    let raise = "UPDATE comments SET parent_id = ?2 WHERE parent_id = ?1";
-    data.writer()
-        .write(move |tx| {
-            let Some(mut comment) = select(tx.conn(), id)? else {
-                return Ok(false);
-            };
-            let (id, parent) = (id.to_string(), comment.parent.map(|parent| parent.to_string()));
-            tx.conn().execute(raise, params![id, parent])?;
-            tx.conn().execute("DELETE FROM comments WHERE id = ?1", [id])?;
-            comment.status = CommentStatus::Rejected;
-            outbox::event(tx, &Event::comment(&comment, cause))?;
-            Ok(true)
-        })
-        .await
 }
 
 /// Approved comments of a post, oldest first.
@@ -347,102 +235,10 @@ pub async fn counts(data: &Data) -> Result<std::collections::HashMap<String, i64
         .await
 }
 
-/// A comment as the admin sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Moderated {
-    /// The comment.
-    #[serde(flatten)]
-    pub comment: Comment,
-    /// Address that the author gave.
-    pub email: Option<String>,
-    /// Why it is held or rejected.
-    pub reason: Option<String>,
-    /// Title of its post.
-    pub post_title: String,
-}
-
-fn moderated_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Moderated> {
-    Ok(Moderated {
-        comment: comment(row)?,
-        email: row.get(9)?,
-        reason: row.get(10)?,
-        post_title: row.get(11)?,
-    })
-}
-
-/// One comment as the admin sees it.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn moderated(data: &Data, id: Uuid) -> Result<Option<Moderated>, Error> {
-    let sql = format!("SELECT {COLUMNS}, {MODERATED} FROM {TABLES} WHERE comments.id = ?1");
-    let id = id.to_string();
-    data.readers()
-        .read(move |conn| {
-            Ok(conn.prepare_cached(&sql)?.query_row([id], moderated_row).optional()?)
-        })
-        .await
-}
-
-/// Comments of a status (or of any), newest first. Those not checked yet are
-/// left out: there is nothing to decide.
-///
-/// # Errors
-/// When they cannot be read.
-pub async fn list(
-    data: &Data,
-    status: Option<CommentStatus>,
-    after: Option<String>,
-    limit: usize,
-) -> Result<Page<Moderated>, Error> {
-    let sql = format!(
-        "SELECT {COLUMNS}, {MODERATED} FROM {TABLES} \
-         WHERE (?1 IS NULL OR comments.status = ?1) AND checked_at IS NOT NULL \
-         AND (?2 IS NULL OR comments.id < ?2) ORDER BY comments.id DESC LIMIT ?3"
-    );
-    let status = status.map(CommentStatus::as_str);
-    let rows = data.readers().read(move |conn| {
-        let mut statement = conn.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![status, after, limit as i64 + 1], moderated_row)?;
-        Ok::<_, Error>(rows.collect::<Result<Vec<_>, _>>()?)
-    });
-    Ok(Page::cut(rows.await?, limit, |row| row.comment.id.to_string()))
-}
-
-/// How many comments wait for the admin.
-///
-/// # Errors
-/// When they cannot be counted.
-pub async fn waiting(data: &Data) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM comments WHERE status = 'pending' AND checked_at IS NOT NULL";
-    data.readers().read(move |conn| Ok(conn.query_row(sql, [], |row| row.get(0))?)).await
-}
-
 /// A comment, whatever its status.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn get(data: &Data, id: Uuid) -> Result<Option<Comment>, Error> {
     data.readers().read(move |conn| select(conn, id)).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rules_find_other_comments_by_an_index() {
-        let dir = std::env::temp_dir().join(format!("comments-{}", Uuid::now_v7()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Data::prepare(&dir).unwrap();
-        let conn = rusqlite::Connection::open(dir.join("data.db")).unwrap();
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {EVIDENCE}")).unwrap();
-        let steps = statement.query_map(params!["", 0], |row| row.get("detail")).unwrap();
-        let steps: Vec<String> = steps.map(Result::unwrap).collect();
-        std::fs::remove_dir_all(dir).unwrap();
-        for index in ["comments_by_text", "comments_by_visitor", "comments_by_author"] {
-            assert!(steps.iter().any(|step| step.contains(index)), "{index}: {steps:?}");
-        }
-        assert!(!steps.iter().any(|step| step.contains("SCAN o")), "{steps:?}");
-    }
 }

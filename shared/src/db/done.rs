@@ -20,10 +20,13 @@ use crate::time::Instant;
 /// # Errors
 /// When the row cannot be written.
 pub fn once<P>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<bool, Error> {
+    // Not one statement with INSERT … SELECT, for which SQLite keeps a journal
+    // of its own.
+    if has_failed(tx, job)? {
+        return Ok(false);
+    }
     let sql = "INSERT INTO job_done (id, queue, kind, cause, attempt, finished_at) \
-               SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
-               WHERE NOT EXISTS (SELECT 1 FROM job_errors WHERE job_id = ?1 AND attempt = ?5) \
-               ON CONFLICT (id) DO NOTHING";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING";
     let (id, cause) = (job.id.to_string(), job.cause.to_string());
     let row = params![id, queue, job.kind, cause, job.attempt, tx.now()];
     Ok(tx.conn().prepare_cached(sql)?.execute(row)? == 1)

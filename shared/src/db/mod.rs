@@ -12,6 +12,7 @@ pub mod begun;
 pub mod blogroll;
 pub mod comments;
 pub mod done;
+mod fresh;
 pub mod images;
 pub mod jobs;
 mod origin;
@@ -33,9 +34,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use tokio::sync::Notify;
 use uuid::Uuid;
 
+use fresh::Fresh;
 pub use origin::Presence;
 pub use readers::Readers;
 pub use schema::{Prepared, Schema};
@@ -156,7 +157,7 @@ impl Error {
 pub struct Data {
     writer: Writer,
     readers: Readers,
-    outbox: Arc<Notify>,
+    fresh: Arc<Fresh>,
     origin: Arc<str>,
     path: Arc<Path>,
 }
@@ -170,14 +171,12 @@ impl Data {
         let path = dir.join("data.db");
         let schema = &schema::DATA;
         let writer = schema.check(connect(&path, schema)?, &path)?;
-        let outbox = Arc::new(Notify::new());
+        let fresh = Arc::<Fresh>::default();
         let origin: Arc<str> = Uuid::now_v7().to_string().into();
-        let waker = Arc::clone(&outbox);
-        let on_outbox = move || waker.notify_one();
         Ok(Self {
-            writer: Writer::start("data.db", writer, Arc::clone(&origin), on_outbox),
+            writer: Writer::start("data.db", writer, Arc::clone(&origin), Arc::clone(&fresh)),
             readers: Readers::new(path.clone(), schema),
-            outbox,
+            fresh,
             origin,
             path: path.into(),
         })
@@ -210,10 +209,9 @@ impl Data {
         &self.readers
     }
 
-    /// Woken at each commit of this process that filled the outbox.
-    #[must_use]
-    pub fn outbox_filled(&self) -> Arc<Notify> {
-        Arc::clone(&self.outbox)
+    /// What this process has put to the outbox, for its relay.
+    pub(crate) fn fresh(&self) -> &Fresh {
+        &self.fresh
     }
 
     /// Marks the outbox rows of this process.
@@ -258,7 +256,7 @@ impl Ttl {
         let schema = &schema::TTL;
         let writer = schema.check(connect(&path, schema)?, &path)?;
         let readers = Readers::new(path, schema);
-        Ok(Self { writer: Writer::start("ttl.db", writer, "".into(), || {}), readers })
+        Ok(Self { writer: Writer::start("ttl.db", writer, "".into(), Arc::default()), readers })
     }
 
     /// Creates `ttl.db` when it is absent and migrates it, as [`prepare`] does

@@ -4,6 +4,8 @@
 //! process's relay sends it. What a process without a relay leaves behind is
 //! adopted by another, see [`super::Presence`].
 
+mod waiting;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use crate::jobs::enqueue::{Enqueue, Priority};
 use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
+
+pub use waiting::{Depth, Scheduled, depth, find_job, scheduled};
 
 /// DEAD keeps so many bytes of a message at most, under NATS's limit of 1 MiB;
 /// the row in `dead_jobs` keeps all.
@@ -54,6 +58,11 @@ impl Lane {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Jobs, Self::Events, Self::Dead];
 
+    /// That of a message.
+    pub(crate) fn of(subject: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| subject.starts_with(lane.prefix()))
+    }
+
     fn prefix(self) -> &'static str {
         match self {
             Self::Jobs => "jobs.",
@@ -72,17 +81,6 @@ pub struct Due {
     pub seen: i64,
     /// Whether there are more.
     pub more: bool,
-}
-
-/// How much waits in the outbox.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Depth {
-    /// Messages that are due.
-    pub due: i64,
-    /// Messages whose time has not come.
-    pub scheduled: i64,
-    /// Age of the oldest that is due, in milliseconds.
-    pub oldest_ms: i64,
 }
 
 /// Sends `job` when the transaction commits; gives its id.
@@ -106,16 +104,10 @@ pub fn enqueue<P: Serialize>(tx: &Tx<'_>, job: Enqueue<P>) -> Result<Uuid, Error
         return Ok(holder);
     }
     let subject = subject::job_at(&queue, &envelope.kind, priority);
-    insert(
-        tx,
-        &Outgoing {
-            msg_id: &envelope.msg_id(),
-            subject: &subject,
-            body: &envelope.to_json(),
-            due,
-            packs: travel == Travel::Packed,
-        },
-    )?;
+    let packs = travel == Travel::Packed;
+    let row =
+        Outgoing { due, packs, ..Outgoing::now(envelope.msg_id(), subject, envelope.to_json()) };
+    insert(tx, row)?;
     Ok(envelope.id)
 }
 
@@ -130,16 +122,9 @@ pub fn again<P: Serialize>(
     next: &Envelope<P>,
     due: Instant,
 ) -> Result<(), Error> {
-    insert(
-        tx,
-        &Outgoing {
-            msg_id: &next.msg_id(),
-            subject: &subject::job_at(queue, &next.kind, priority),
-            body: &next.to_json(),
-            due: Some(due),
-            packs: false,
-        },
-    )
+    let subject = subject::job_at(queue, &next.kind, priority);
+    let row = Outgoing::now(next.msg_id(), subject, next.to_json());
+    insert(tx, Outgoing { due: Some(due), ..row })
 }
 
 /// Sends a job of a pack once more, in a message of its own.
@@ -152,12 +137,17 @@ pub fn alone<P: Serialize>(
     job: &Envelope<P>,
 ) -> Result<(), Error> {
     let subject = subject::job_at(queue, &job.kind, priority);
-    insert(tx, &Outgoing::now(&format!("{}.alone", job.msg_id()), &subject, &job.to_json()))
+    insert(tx, Outgoing::now(format!("{}.alone", job.msg_id()), subject, job.to_json()))
 }
 
 /// Sends the job that follows a batch.
-pub(super) fn follow(tx: &Tx<'_>, batch: Uuid, subject: &str, body: &[u8]) -> Result<(), Error> {
-    insert(tx, &Outgoing::now(&format!("batch.{batch}"), subject, body))
+pub(super) fn follow(
+    tx: &Tx<'_>,
+    batch: Uuid,
+    subject: String,
+    body: Vec<u8>,
+) -> Result<(), Error> {
+    insert(tx, Outgoing::now(format!("batch.{batch}"), subject, body))
 }
 
 /// Sends a dead job back to its queue, as it was, with attempts counted anew.
@@ -166,7 +156,7 @@ pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uui
     dead.cause = dead.id;
     dead.id = Uuid::now_v7();
     (dead.attempt, dead.snoozes) = (1, 0);
-    insert(tx, &Outgoing::now(&dead.msg_id(), &subject::job(queue, &dead.kind), &dead.to_json()))?;
+    insert(tx, Outgoing::now(dead.msg_id(), subject::job(queue, &dead.kind), dead.to_json()))?;
     Ok(dead.id)
 }
 
@@ -176,7 +166,7 @@ pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uui
 /// When the row cannot be written.
 pub fn event(tx: &Tx<'_>, event: &Event) -> Result<(), Error> {
     let Event { topic, envelope } = event;
-    insert(tx, &Outgoing::now(&envelope.msg_id(), &topic.subject(), &envelope.to_json()))
+    insert(tx, Outgoing::now(envelope.msg_id(), topic.subject(), envelope.to_json()))
 }
 
 /// Sends a dead job's bytes to the dead-letter stream.
@@ -188,31 +178,34 @@ pub(super) fn dead_letter(
     body: &[u8],
 ) -> Result<(), Error> {
     let kept = &body[..body.len().min(DEAD_MAX)];
-    insert(tx, &Outgoing::now(&format!("dead.{id}"), &subject::dead(queue, kind), kept))
+    insert(tx, Outgoing::now(format!("dead.{id}"), subject::dead(queue, kind), kept.to_vec()))
 }
 
 /// A row to be written.
-struct Outgoing<'a> {
-    msg_id: &'a str,
-    subject: &'a str,
-    body: &'a [u8],
+struct Outgoing {
+    msg_id: String,
+    subject: String,
+    body: Vec<u8>,
     due: Option<Instant>,
     packs: bool,
 }
 
-impl<'a> Outgoing<'a> {
-    fn now(msg_id: &'a str, subject: &'a str, body: &'a [u8]) -> Self {
+impl Outgoing {
+    fn now(msg_id: String, subject: String, body: Vec<u8>) -> Self {
         Self { msg_id, subject, body, due: None, packs: false }
     }
 }
 
-fn insert(tx: &Tx<'_>, row: &Outgoing<'_>) -> Result<(), Error> {
-    let sql = "INSERT INTO outbox (msg_id, subject, body, origin, created_at, due_at, packs) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let Outgoing { msg_id, subject, body, due, packs } = *row;
-    let row = params![msg_id, subject, body, tx.origin(), tx.now(), due, packs];
+fn insert(tx: &Tx<'_>, row: Outgoing) -> Result<(), Error> {
+    let sql = "INSERT INTO outbox (seq, msg_id, subject, body, origin, created_at, due_at, packs) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let Outgoing { msg_id, subject, body, due, packs } = row;
+    let seq = tx.take_place()?;
+    let row = params![seq, msg_id, subject, body, tx.origin(), tx.now(), due, packs];
     tx.conn().prepare_cached(sql)?.execute(row)?;
-    tx.outbox_filled();
+    if due.is_none() {
+        tx.sends(Row { seq, msg_id, subject, body, packs });
+    }
     Ok(())
 }
 
@@ -341,69 +334,6 @@ pub async fn adopt(data: &Data, living: Vec<String>) -> Result<usize, Error> {
     let sql = "UPDATE outbox SET origin = ?2 \
                WHERE origin NOT IN (SELECT value FROM json_each(?1))";
     data.writer().write(move |tx| Ok(tx.conn().execute(sql, params![known, tx.origin()])?)).await
-}
-
-/// How much waits.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn depth(data: &Data) -> Result<Depth, Error> {
-    let sql = "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1), \
-               coalesce(?1 - min(due) FILTER (WHERE due <= ?1), 0) \
-               FROM (SELECT max(created_at, coalesce(due_at, 0)) AS due FROM outbox)";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Depth { due: row.get(0)?, scheduled: row.get(1)?, oldest_ms: row.get(2)? })
-    };
-    data.readers().read(move |conn| Ok(conn.query_row(sql, [Instant::now()], read)?)).await
-}
-
-/// A job that waits in the outbox, mostly for its time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scheduled {
-    /// `jobs.<queue>.<kind>`.
-    pub subject: String,
-    /// The envelope.
-    pub body: Vec<u8>,
-    /// When it is due.
-    pub due: Instant,
-}
-
-/// A job that has not been sent, whether its time has come or not.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn find_job(data: &Data, id: String) -> Result<Option<Scheduled>, Error> {
-    let sql = "SELECT subject, body, coalesce(due_at, created_at) FROM outbox \
-               WHERE substr(msg_id, 1, 36) = ?1 AND substr(subject, 1, 5) = 'jobs.'";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
-    };
-    data.readers().read(move |conn| Ok(conn.query_row(sql, [id], read).optional()?)).await
-}
-
-/// The jobs whose time has not come, the next first; of one queue, if it is
-/// named.
-///
-/// # Errors
-/// When they cannot be read.
-pub async fn scheduled(
-    data: &Data,
-    queue: Option<String>,
-    limit: usize,
-) -> Result<Vec<Scheduled>, Error> {
-    let sql = "SELECT subject, body, due_at FROM outbox WHERE due_at > ?1 \
-               AND substr(subject, 1, length(?2)) = ?2 ORDER BY due_at, seq LIMIT ?3";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
-    };
-    let prefix = queue.map_or_else(|| "jobs.".to_owned(), |queue| subject::job(&queue, ""));
-    data.readers()
-        .read(move |conn| {
-            let mut statement = conn.prepare_cached(sql)?;
-            let rows = statement.query_map(params![Instant::now(), prefix, limit as i64], read)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
 }
 
 #[cfg(test)]

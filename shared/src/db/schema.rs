@@ -23,6 +23,7 @@ pub(super) static DATA: Schema = Schema {
         include_str!("migrations/data/0004_drills.sql"),
         include_str!("migrations/data/0005_sources.sql"),
         include_str!("migrations/data/0006_begun.sql"),
+        include_str!("migrations/data/0007_outbox_counter.sql"),
     ],
     replicated: true,
 };

@@ -5,7 +5,7 @@
 //! runs in a savepoint of one transaction, and each is answered after its
 //! commit, alone with its own result.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
@@ -15,6 +15,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Error;
+use super::fresh::Fresh;
+use super::outbox::Row;
 use crate::time::Instant;
 
 /// Changes that share one flush at most; bounds how long the first one waits.
@@ -27,7 +29,10 @@ pub struct Tx<'a> {
     conn: &'a Connection,
     now: Instant,
     origin: &'a str,
-    outbox: Cell<bool>,
+    /// What it puts to the outbox to be sent at once.
+    sends: RefCell<Vec<Row>>,
+    /// The next place in the outbox, once one was asked for.
+    place: Cell<Option<i64>>,
 }
 
 impl Tx<'_> {
@@ -45,9 +50,31 @@ impl Tx<'_> {
         self.origin
     }
 
-    /// Has the relay woken after the commit.
-    pub(super) fn outbox_filled(&self) {
-        self.outbox.set(true);
+    /// A place in the outbox that was never used before.
+    pub(super) fn take_place(&self) -> Result<i64, Error> {
+        let place = match self.place.get() {
+            Some(place) => place,
+            None => {
+                let next = "SELECT next FROM outbox_counter";
+                self.conn.prepare_cached(next)?.query_row([], |row| row.get(0))?
+            }
+        };
+        self.place.set(Some(place + 1));
+        Ok(place)
+    }
+
+    /// Writes down which places of the outbox are taken.
+    fn keep_place(&self) -> rusqlite::Result<()> {
+        if let Some(next) = self.place.get() {
+            let keep = "UPDATE outbox_counter SET next = ?1";
+            self.conn.prepare_cached(keep)?.execute([next])?;
+        }
+        Ok(())
+    }
+
+    /// Has the relay send a row of the outbox after the commit.
+    pub(super) fn sends(&self, row: Row) {
+        self.sends.borrow_mut().push(row);
     }
 
     /// Runs `change` so that its failure undoes it alone.
@@ -64,10 +91,11 @@ impl Tx<'_> {
             return Err(Error::RolledBack.into());
         }
         self.statement("SAVEPOINT one")?;
+        let sends = self.sends.borrow().len();
         match change(self) {
             Ok(value) => self.statement("RELEASE one").map(|()| value).map_err(E::from),
             Err(error) => {
-                self.undo_savepoint();
+                self.undo_savepoint(sends);
                 Err(error)
             }
         }
@@ -79,8 +107,10 @@ impl Tx<'_> {
         self.conn.is_autocommit()
     }
 
-    /// Undoes the innermost savepoint, unless it went with its transaction.
-    fn undo_savepoint(&self) {
+    /// Undoes the innermost savepoint, unless it went with its transaction;
+    /// before it, `sends` rows were to be sent.
+    fn undo_savepoint(&self, sends: usize) {
+        self.sends.borrow_mut().truncate(sends);
         if self.is_gone() {
             return;
         }
@@ -150,18 +180,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(
-        name: &str,
-        conn: Connection,
-        origin: Arc<str>,
-        on_outbox: impl Fn() + Send + 'static,
-    ) -> Self {
+    pub(super) fn start(name: &str, conn: Connection, origin: Arc<str>, fresh: Arc<Fresh>) -> Self {
         let (queue, waiting) = mpsc::channel();
         let run = move || {
             while let Some(group) = next_group(&waiting) {
-                if commit_group(&conn, &origin, group) {
-                    on_outbox();
-                }
+                commit_group(&conn, &origin, group, &fresh);
             }
         };
         std::thread::Builder::new()
@@ -245,9 +268,10 @@ fn next_group(waiting: &mpsc::Receiver<Entry>) -> Option<Vec<Box<dyn Change>>> {
     Some(group)
 }
 
-/// Commits a group and answers it; true when the outbox was filled.
-fn commit_group(conn: &Connection, origin: &str, mut group: Vec<Box<dyn Change>>) -> bool {
-    let tx = Tx { conn, now: Instant::now(), origin, outbox: Cell::new(false) };
+/// Commits a group, hands over what it sends, and answers it.
+fn commit_group(conn: &Connection, origin: &str, mut group: Vec<Box<dyn Change>>, fresh: &Fresh) {
+    let tx =
+        Tx { conn, now: Instant::now(), origin, sends: RefCell::default(), place: Cell::default() };
     let committed = run_group(&tx, &mut group).map_err(|error| {
         tracing::error!(%error, changes = group.len(), "a transaction was not committed");
         if !conn.is_autocommit() {
@@ -255,24 +279,28 @@ fn commit_group(conn: &Connection, origin: &str, mut group: Vec<Box<dyn Change>>
         }
         Arc::new(error)
     });
-    let filled = committed.is_ok() && tx.outbox.get();
+    let sends = tx.sends.into_inner();
+    if committed.is_ok() && !sends.is_empty() {
+        fresh.add(sends);
+    }
     for change in group {
         change.answer(committed.clone().map_err(Error::Commit));
     }
-    filled
 }
 
 fn run_group(tx: &Tx<'_>, group: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
     tx.conn.execute_batch("BEGIN IMMEDIATE")?;
     for change in group.iter_mut() {
+        let sends = tx.sends.borrow().len();
         if catch_unwind(AssertUnwindSafe(|| change.run(tx))).is_err() {
             tracing::error!("the code of a transaction panicked; it alone is undone");
-            tx.undo_savepoint();
+            tx.undo_savepoint(sends);
         }
         if tx.is_gone() {
             return Err(gone());
         }
     }
+    tx.keep_place()?;
     tx.conn.execute_batch("COMMIT")
 }
 
@@ -327,16 +355,18 @@ mod tests {
         let (conn, dir) = small("full");
         let (changes, answers): (Vec<_>, Vec<_>) =
             [add(10), add(1_000_000), add(10), add(10)].into_iter().unzip();
-        let filled = commit_group(&conn, "", changes);
+        let fresh = Fresh::default();
+        fresh.want();
+        commit_group(&conn, "", changes, &fresh);
         let answers: Vec<_> =
             answers.into_iter().map(|mut it| it.try_recv().unwrap().unwrap_err()).collect();
         let after = kept(&conn);
         assert!(conn.is_autocommit());
         let (next, mut answer) = add(10);
-        commit_group(&conn, "", vec![next]);
+        commit_group(&conn, "", vec![next], &Fresh::default());
         let later = (answer.try_recv().unwrap().is_ok(), kept(&conn));
         std::fs::remove_dir_all(dir).unwrap();
-        assert!(!filled && answers[1].is_disk_full(), "{answers:?}");
+        assert!(fresh.take().unwrap().is_empty() && answers[1].is_disk_full(), "{answers:?}");
         assert!(answers.iter().all(Error::is_unavailable), "{answers:?}");
         assert_eq!((after, later), (0, (true, 1)));
     }
@@ -351,7 +381,7 @@ mod tests {
         let panic = change(|_| panic!("as the test wants"));
         let (changes, mut answers): (Vec<_>, Vec<_>) =
             [add(10), refuse, panic, add(10)].into_iter().unzip();
-        commit_group(&conn, "", changes);
+        commit_group(&conn, "", changes, &Fresh::default());
         let answers: Vec<_> = answers.iter_mut().map(|it| it.try_recv().unwrap().is_ok()).collect();
         let after = kept(&conn);
         std::fs::remove_dir_all(dir).unwrap();

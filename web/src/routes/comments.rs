@@ -7,15 +7,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use shared::db::comments::{self, AcceptError, Comment, CommentStatus, NewComment};
+use shared::db::comments::{self, AcceptError, Comment, NewComment};
 use shared::db::ttl::{self, Reserved};
 use std::time::Duration;
 use uuid::Uuid;
 
 use super::blog::{self, Typed};
-use crate::auth::Admin;
 use crate::error::{Error, FieldError, Result, told};
-use crate::extract::{Form, Json, Path, Query, after_id, id, limit};
+use crate::extract::{Form, Json, Path};
 use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};
 use crate::state::{AppState, Limit};
@@ -31,8 +30,6 @@ pub const BODY_MAX: usize = 256 * 1024;
 const LIMIT: Limit = Limit { name: "comments", times: 10, window: Duration::from_secs(60) };
 /// Longest `Idempotency-Key`.
 const KEY_MAX: usize = 255;
-/// Comments of one page of the admin's list.
-const PAGE: usize = 50;
 
 /// A comment as it is sent. What is missing is empty, so that it can be named
 /// with all else that is wrong.
@@ -280,101 +277,6 @@ pub async fn of_post(
     blog::visible(&state, &slug, frame.is_admin()).await?;
     let items = comments::of_post(&state.data, slug).await?;
     Ok(JsonBody(json!({"items": items, "next": null})).into_response())
-}
-
-/// Which comments the admin's list holds.
-#[derive(Debug, Deserialize)]
-pub struct Asked {
-    status: Option<CommentStatus>,
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-/// `GET /api/v1/comments`.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list(
-    State(state): State<AppState>,
-    _: Admin,
-    Query(asked): Query<Asked>,
-) -> Result<Response> {
-    let limit = limit(asked.limit, PAGE)?;
-    let page = comments::list(&state.data, asked.status, after_id(asked.after)?, limit).await?;
-    Ok(JsonBody(page).into_response())
-}
-
-/// `POST /api/v1/comments/{id}/approve`.
-///
-/// # Errors
-/// When there is no such comment, or it is still being checked.
-pub async fn approve(
-    State(state): State<AppState>,
-    _: Admin,
-    Cause(cause): Cause,
-    Path(comment): Path<String>,
-) -> Result<Response> {
-    let comment = decide(&state, &comment, CommentStatus::Approved, cause).await?;
-    Ok(JsonBody(comment).into_response())
-}
-
-/// `POST /api/v1/comments/{id}/reject`.
-///
-/// # Errors
-/// As [`approve`].
-pub async fn reject(
-    State(state): State<AppState>,
-    _: Admin,
-    Cause(cause): Cause,
-    Path(comment): Path<String>,
-) -> Result<Response> {
-    let comment = decide(&state, &comment, CommentStatus::Rejected, cause).await?;
-    Ok(JsonBody(comment).into_response())
-}
-
-/// `DELETE /api/v1/comments/{id}`.
-///
-/// # Errors
-/// When there is no such comment.
-pub async fn delete(
-    State(state): State<AppState>,
-    _: Admin,
-    Cause(cause): Cause,
-    Path(comment): Path<String>,
-) -> Result<StatusCode> {
-    remove(&state, &comment, cause).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Deletes a comment.
-///
-/// # Errors
-/// As [`delete`].
-pub async fn remove(state: &AppState, comment: &str, cause: Uuid) -> Result<()> {
-    match comments::delete(&state.data, id(comment, "comment")?, cause).await? {
-        true => Ok(()),
-        false => Err(Error::NotFound("comment")),
-    }
-}
-
-/// Carries out the admin's word on a comment.
-///
-/// # Errors
-/// As [`approve`].
-pub async fn decide(
-    state: &AppState,
-    comment: &str,
-    status: CommentStatus,
-    cause: Uuid,
-) -> Result<Comment> {
-    let comment = id(comment, "comment")?;
-    if let Some(decided) = comments::moderate(&state.data, comment, status, cause).await? {
-        return Ok(decided);
-    }
-    Err(match comments::get(&state.data, comment).await? {
-        Some(_) => Error::Conflict("the comment is still being checked; try again".to_owned()),
-        None => Error::NotFound("comment"),
-    })
 }
 
 #[cfg(test)]

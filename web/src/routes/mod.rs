@@ -11,6 +11,7 @@ pub mod images;
 pub mod job;
 pub mod jobs;
 pub mod media;
+pub mod moderation;
 pub mod openapi;
 pub mod posts;
 pub mod present;

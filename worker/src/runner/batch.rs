@@ -1,4 +1,5 @@
-//! A batch of jobs is one transaction, a job is a savepoint of it.
+//! A batch of jobs is one transaction. It runs as a whole; when one of its jobs
+//! does not end as done, it is undone and each runs in a savepoint of its own.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,12 +22,46 @@ use crate::registry::{DataFn, Failure, Outcome, panic_text};
 pub(super) enum Step {
     /// It is no job.
     Poison(Poison),
-    /// It is run in the transaction.
-    Run(Envelope, Arc<DataFn>),
-    /// It has ended already, after so long.
-    Ended(Envelope, Result<Outcome, Failure>, Duration),
     /// It is sent again without the others of its pack.
     Unpack(Envelope),
+    /// It is attempted.
+    Attempt(Envelope, Attempt),
+}
+
+/// An attempt at a job.
+pub(super) enum Attempt {
+    /// It is made in the transaction.
+    Within(Arc<DataFn>),
+    /// It has ended already, after so long.
+    Ended(Result<Outcome, Failure>, Duration),
+}
+
+impl Attempt {
+    /// One that ended before it was begun.
+    pub(super) fn ended(result: Result<Outcome, Failure>) -> Self {
+        Self::Ended(result, Duration::ZERO)
+    }
+
+    /// Whether nothing is known that would keep the job from ending as done.
+    fn may_succeed(&self) -> bool {
+        matches!(self, Self::Within(_) | Self::Ended(Ok(Outcome::Done | Outcome::Result(_)), _))
+    }
+
+    fn outcome(&self, tx: &Tx<'_>, job: &Envelope) -> Result<Outcome, Failure> {
+        match self {
+            Self::Within(run) => catch_unwind(AssertUnwindSafe(|| run(tx, job)))
+                .unwrap_or_else(|panic| Err(Failure::new(panic_text(&*panic)))),
+            Self::Ended(result, _) => result.clone(),
+        }
+    }
+
+    /// What it took before the transaction.
+    fn took(&self) -> Duration {
+        match self {
+            Self::Within(_) => Duration::ZERO,
+            Self::Ended(_, took) => *took,
+        }
+    }
 }
 
 /// What became of a job, once that is committed.
@@ -63,6 +98,26 @@ pub(super) struct Part {
     pub(super) span: Span,
 }
 
+impl Part {
+    fn attempt(&self) -> Option<(&Envelope, &Attempt)> {
+        match &self.step {
+            Step::Attempt(job, attempt) => Some((job, attempt)),
+            Step::Poison(_) | Step::Unpack(_) => None,
+        }
+    }
+
+    /// Settles it in its span, by the clock.
+    fn timed<E>(&self, settle: impl FnOnce() -> Result<Verdict, E>) -> Result<Settled, E> {
+        let begun = Instant::now();
+        let verdict = self.span.in_scope(settle)?;
+        let before = self.attempt().map_or(Duration::ZERO, |(_, attempt)| attempt.took());
+        Ok((verdict, before + begun.elapsed()))
+    }
+}
+
+/// What became of a job, and how long it took.
+pub(super) type Settled = (Verdict, Duration);
+
 /// Jobs that share a transaction.
 pub(super) struct Batch {
     name: String,
@@ -79,7 +134,7 @@ impl From<db::Error> for Refused {
     }
 }
 
-/// Undoes the savepoint of a job.
+/// Undoes what was done since the savepoint.
 enum Undo {
     Again(String, Option<Duration>),
     Snooze(Duration),
@@ -104,41 +159,63 @@ impl Batch {
 
     /// Runs every job and writes what follows from it; gives what became of
     /// each, and how long it took.
-    pub(super) fn settle(&self, tx: &Tx<'_>) -> Result<Vec<(Verdict, Duration)>, Refused> {
+    pub(super) fn settle(&self, tx: &Tx<'_>) -> Result<Vec<Settled>, Refused> {
         let cancelled = done::cancels(tx)?;
-        let settle = |part: &Part| {
-            let begun = Instant::now();
-            let verdict = part.span.in_scope(|| self.settle_one(tx, part, &cancelled))?;
-            let before = match &part.step {
-                Step::Ended(_, _, took) => *took,
-                _ => Duration::ZERO,
-            };
-            Ok((verdict, before + begun.elapsed()))
+        let together = match cancelled.is_empty() {
+            true => self.settle_together(tx)?,
+            false => None,
         };
-        let settled: Result<Vec<_>, Refused> = self.parts.iter().map(settle).collect();
-        let settled = settled?;
+        let settled = match together {
+            Some(settled) => settled,
+            None => {
+                let apart = |part: &Part| part.timed(|| self.settle_apart(tx, part, &cancelled));
+                self.parts.iter().map(apart).collect::<Result<_, _>>()?
+            }
+        };
         self.tell_done(tx, &settled)?;
         Ok(settled)
     }
 
+    /// Runs all in one savepoint, since one of its own costs a job as much as
+    /// its row; `None`, and nothing is done, when they do not all succeed.
+    fn settle_together(&self, tx: &Tx<'_>) -> Result<Option<Vec<Settled>>, Refused> {
+        let attempts = self.parts.iter().map(|part| Some((part, part.attempt()?)));
+        let attempts: Option<Vec<_>> =
+            attempts.map(|it| it.filter(|(_, (_, attempt))| attempt.may_succeed())).collect();
+        let Some(attempts) = attempts.filter(|attempts| attempts.len() > 1) else {
+            return Ok(None);
+        };
+        let settled = tx.savepoint(|tx| {
+            let run = |(part, (job, attempt)): &(&Part, (&Envelope, &Attempt))| {
+                part.timed(|| self.run_once(tx, job, attempt))
+            };
+            attempts.iter().map(run).collect()
+        });
+        match settled {
+            Ok(settled) => Ok(Some(settled)),
+            Err(Undo::Refuse(refused)) => Err(refused),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Tells the pages that follow the queue that there is something to see: once a batch,
     /// by the last of the jobs that are done.
-    fn tell_done(&self, tx: &Tx<'_>, settled: &[(Verdict, Duration)]) -> Result<(), Refused> {
+    fn tell_done(&self, tx: &Tx<'_>, settled: &[Settled]) -> Result<(), Refused> {
         let mut ended = self.parts.iter().zip(settled).rev();
         let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
-        if let Some(Step::Run(job, _) | Step::Ended(job, ..)) = last.map(|(part, _)| &part.step) {
+        if let Some((job, _)) = last.and_then(|(part, _)| part.attempt()) {
             done::tell(tx, &self.name, job, "done", None)?;
         }
         Ok(())
     }
 
-    fn settle_one(
+    fn settle_apart(
         &self,
         tx: &Tx<'_>,
         part: &Part,
         cancelled: &HashSet<String>,
     ) -> Result<Verdict, Refused> {
-        if let Step::Run(job, _) | Step::Ended(job, ..) | Step::Unpack(job) = &part.step
+        if let Step::Attempt(job, _) | Step::Unpack(job) = &part.step
             && !cancelled.is_empty()
             && cancelled.contains(&job.id.to_string())
             && done::call_off_if_asked(tx, &self.name, job)?
@@ -151,8 +228,7 @@ impl Batch {
                 done::bury_poison(tx, id, (&self.name, &part.kind), body, reason)?;
                 Ok(Verdict::Dead)
             }
-            Step::Run(job, run) => self.settle_job(tx, part, job, |tx| run(tx, job)),
-            Step::Ended(job, result, _) => self.settle_job(tx, part, job, |_| result.clone()),
+            Step::Attempt(job, attempt) => self.settle_job(tx, part.priority, job, attempt),
             Step::Unpack(job) => {
                 if done::is_over_in(tx, &job.id.to_string())? {
                     return Ok(Verdict::Repeated);
@@ -167,12 +243,12 @@ impl Batch {
     fn settle_job(
         &self,
         tx: &Tx<'_>,
-        part: &Part,
+        priority: Priority,
         job: &Envelope,
-        run: impl FnOnce(&Tx<'_>) -> Result<Outcome, Failure>,
+        attempt: &Attempt,
     ) -> Result<Verdict, Refused> {
-        let place = (self.name.as_str(), part.priority);
-        match tx.savepoint(|tx| self.run_once(tx, job, run)) {
+        let place = (self.name.as_str(), priority);
+        match tx.savepoint(|tx| self.run_once(tx, job, attempt)) {
             Ok(verdict) => Ok(verdict),
             Err(Undo::Refuse(refused)) => Err(refused),
             Err(Undo::Snooze(pause)) => {
@@ -193,18 +269,12 @@ impl Batch {
         }
     }
 
-    fn run_once(
-        &self,
-        tx: &Tx<'_>,
-        job: &Envelope,
-        run: impl FnOnce(&Tx<'_>) -> Result<Outcome, Failure>,
-    ) -> Result<Verdict, Undo> {
+    /// Runs a job, unless it is over, and marks it done.
+    fn run_once(&self, tx: &Tx<'_>, job: &Envelope, attempt: &Attempt) -> Result<Verdict, Undo> {
         if !done::once(tx, &self.name, job)? {
             return Ok(Verdict::Repeated);
         }
-        let result = catch_unwind(AssertUnwindSafe(|| run(tx)))
-            .unwrap_or_else(|panic| Err(Failure::new(panic_text(&*panic))));
-        match result {
+        match attempt.outcome(tx, job) {
             Ok(Outcome::Done) => {
                 done::release(tx, job)?;
                 Ok(Verdict::Done)

@@ -8,7 +8,7 @@ use shared::envelope::Envelope;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::batch::{Batch, Part, Refused, Step, Verdict};
+use super::batch::{Attempt, Batch, Part, Refused, Step, Verdict};
 use super::crew::{self, Crew};
 use super::delivery::{self, Delivery, Read};
 use super::progress;
@@ -104,48 +104,54 @@ impl Crew {
         if delivery.is_suspect_pack() {
             return Step::Unpack(job);
         }
-        if delivery.is_suspect() && !delivery.is_pack() {
-            match self.begun_again(data, job.id).await {
-                Ok(None) => {}
-                Ok(Some(vanished)) => {
-                    return Step::Ended(job, Ok(Outcome::Discard(vanished)), Duration::ZERO);
-                }
-                Err(error) => return Step::Ended(job, Err(error.into()), Duration::ZERO),
-            }
+        let attempt = self.begin(data, delivery, &job).await;
+        Step::Attempt(job, attempt)
+    }
+
+    async fn begin(&self, data: &Data, delivery: &Delivery, job: &Envelope) -> Attempt {
+        match self.vanished(data, delivery, job.id).await {
+            Ok(None) => {}
+            Ok(Some(vanished)) => return Attempt::ended(Ok(Outcome::Discard(vanished))),
+            Err(error) => return Attempt::ended(Err(error.into())),
         }
-        let wait = self.gate.limit.as_ref().map(|limit| limit.wait(&job, Instant::now()));
+        let wait = self.gate.limit.as_ref().map(|limit| limit.wait(job, Instant::now()));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            return Step::Ended(job, Ok(Outcome::Snooze(wait)), Duration::ZERO);
+            return Attempt::ended(Ok(Outcome::Snooze(wait)));
         }
         match self.shared.registry.get(&self.name, &delivery.kind) {
-            Some(Executor::Data(run)) => Step::Run(job, Arc::clone(run)),
+            Some(Executor::Data(run)) => Attempt::Within(Arc::clone(run)),
             Some(Executor::Effect(run)) => self.effect(data, run, job).await,
-            Some(Executor::Compute(_)) | None => {
-                let why = format!(
-                    "no executor takes jobs of the kind {} of the queue {}",
-                    delivery.kind, self.name
-                );
-                Step::Ended(job, Ok(Outcome::Discard(why)), Duration::ZERO)
-            }
+            Some(Executor::Compute(_)) | None => Attempt::ended(Ok(Outcome::Discard(format!(
+                "no executor takes jobs of the kind {} of the queue {}",
+                delivery.kind, self.name
+            )))),
         }
     }
 
-    /// Why a job that came before is given up, if it is; that it is begun is
-    /// known even when it takes this process away.
-    async fn begun_again(&self, data: &Data, job: Uuid) -> Result<Option<String>, db::Error> {
+    /// Why a job that came before is given up, if it is. That it is begun once
+    /// more is known even when it takes this process away.
+    async fn vanished(
+        &self,
+        data: &Data,
+        delivery: &Delivery,
+        job: Uuid,
+    ) -> Result<Option<String>, db::Error> {
+        if !delivery.is_suspect() || delivery.is_pack() {
+            return Ok(None);
+        }
         // The first time was not noted.
         Ok(delivery::vanished(begun::again(data, job).await? + 1))
     }
 
     /// Runs what leaves the box, unless the job is over; within its time.
-    async fn effect(&self, data: &Data, run: &Arc<EffectFn>, job: Envelope) -> Step {
+    async fn effect(&self, data: &Data, run: &Arc<EffectFn>, job: &Envelope) -> Attempt {
         let begun = Instant::now();
         let result = match done::is_over(data, job.id).await {
             Ok(true) => Ok(Outcome::Done),
-            Ok(false) => self.supervised(data, run, &job).await,
+            Ok(false) => self.supervised(data, run, job).await,
             Err(error) => Err(error.into()),
         };
-        Step::Ended(job, result, begun.elapsed())
+        Attempt::Ended(result, begun.elapsed())
     }
 
     /// Runs an attempt until it ends, its time is over, or it is cancelled: that

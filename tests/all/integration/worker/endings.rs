@@ -202,7 +202,10 @@ async fn invariant_4_what_nats_itself_gives_up_becomes_a_dead_job() {
     ground.bus.publish(&Message { msg_id, subject, body: "{}".into() }).await.unwrap();
     take_and_vanish(&ground, "strict").await;
     let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.strict";
-    client.publish_with_reply(pull, client.new_inbox(), "1".into()).await.unwrap();
+    // NATS looks at a message that was given back when it is asked for the next.
+    let inbox = client.new_inbox();
+    let _open = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish_with_reply(pull, inbox, "1".into()).await.unwrap();
     until("it is kept", async || ground.ended(true).await.len() == 1).await;
     let dead = ground.ended(true).await;
     assert_eq!(dead[0].queue, "strict");

@@ -8,7 +8,7 @@ use shared::jobs::Job as _;
 use shared::jobs::comments::CheckComment;
 use shared::subject::Topic;
 
-use super::super::comments::{decide, remove};
+use super::super::moderation::{decide, remove};
 use super::super::present::when;
 use super::{address, filter, nav};
 use crate::auth::Admin;
