@@ -2,9 +2,11 @@
 /** The admin at work: signs in by mail, writes, uploads, decides, looks on, leaves. */
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { before, describe, it } from "node:test";
 
 import { isMarked, mark, untilLive, useBrowser } from "./support/browser.js";
+import { publish } from "./support/nats.js";
 import { useSite } from "./support/site.js";
 import { until } from "./support/until.js";
 
@@ -224,6 +226,30 @@ describe("the admin", () => {
     await page.locator("tbody th a", { hasText: "check" }).first().click();
     await page.locator(".attempts li", { hasText: "Attempt 1" }).waitFor();
     assert.match(await page.locator(".facts", { hasText: "Cause" }).innerText(), /Cause\s+[0-9a-f-]{36}/);
+  });
+
+  it("sees how far a job is, live, in the list and on its page", async () => {
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    const order = { queue: "images", kind: "slow", payload: {}, run_at: tomorrow };
+    const { id } = await site.api("POST", "/jobs", order);
+    const pages = await Promise.all([
+      open("/admin/jobs?queue=images&state=scheduled"),
+      open(`/admin/jobs/${id}`),
+    ]);
+    for (const page of pages) await untilLive(page);
+    const payload = {
+      job: id, queue: "images", kind: "slow", state: "running", attempt: 1, error: null, progress: 0.4,
+    };
+    await publish(site.json.nats_url, "events.jobs.images", {
+      id: randomUUID(), kind: "job.running", version: 1, time: new Date().toISOString(),
+      cause: id, attempt: 1, payload,
+    });
+    for (const page of pages) {
+      const bar = page.locator(`progress[data-job="${id}"]`);
+      await bar.waitFor();
+      assert.equal(await bar.getAttribute("value"), "0.4");
+    }
+    await site.api("POST", `/jobs/${id}/cancel`);
   });
 
   it("runs a backup and sees it done, live", async () => {

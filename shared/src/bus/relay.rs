@@ -121,20 +121,18 @@ impl Relay {
     /// The first failure of a lane, after the others were served; the rows stay.
     pub async fn round(&mut self) -> Result<(), RelayError> {
         self.bus.ready().map_err(RelayError::Away)?;
-        self.adopt().await?;
-        let fresh = self.data.fresh().take();
-        let recent = self.read.take().filter(|read| read.elapsed() < TICK);
-        match (fresh, recent) {
-            (Some(rows), Some(read)) => {
-                self.send_fresh(rows).await?;
-                self.read = Some(read);
-            }
-            _ => {
-                let begun = Instant::now();
-                while self.send_page().await? {}
-                self.read = Some(begun);
-            }
+        // It stays unset when a row is left.
+        let mut read = self.read.take();
+        match self.data.fresh().take() {
+            Some(rows) if read.is_some() => self.send_fresh(rows).await?,
+            _ => read = None,
         }
+        if read.is_none_or(|read| read.elapsed() >= TICK) {
+            read = Some(Instant::now());
+            self.adopt().await?;
+            while self.send_page().await? {}
+        }
+        self.read = read;
         Ok(())
     }
 
@@ -187,7 +185,7 @@ impl Relay {
         let adopted = outbox::adopt(&self.data, living).await?;
         if adopted > 0 {
             tracing::info!(adopted, "messages of a process that is gone go on");
-            (self.after, self.read) = ([0; 3], None);
+            self.after = [0; 3];
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ const run = promisify(execFile);
  * What `site.json` says, as far as these tests read it.
  * @typedef {object} SiteJson
  * @property {string} url
+ * @property {string} nats_url
  * @property {Record<"web" | "worker" | "cron", string>} ops
  * @property {string} admin_token
  * @property {string} signin_link

@@ -7,6 +7,7 @@
 import { fetchPage } from "../page.js";
 import { localiseTimes } from "../time.js";
 import { morph } from "./morph.js";
+import { showProgress } from "./progress.js";
 
 /** @typedef {import("../live.js").Live} Live */
 
@@ -63,6 +64,7 @@ export function show(page) {
     const shown = document.getElementById(fresh.id);
     if (shown) morph(shown, fresh);
   }
+  showProgress();
   const { topics = "", cursor = "" } = page.body.dataset;
   followed?.follow(topics, cursor);
 }

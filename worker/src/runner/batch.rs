@@ -99,7 +99,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn attempt(&self) -> Option<(&Envelope, &Attempt)> {
+    pub(super) fn attempt(&self) -> Option<(&Envelope, &Attempt)> {
         match &self.step {
             Step::Attempt(job, attempt) => Some((job, attempt)),
             Step::Poison(_) | Step::Unpack(_) => None,
@@ -165,15 +165,11 @@ impl Batch {
             true => self.settle_together(tx)?,
             false => None,
         };
-        let settled = match together {
-            Some(settled) => settled,
-            None => {
-                let apart = |part: &Part| part.timed(|| self.settle_apart(tx, part, &cancelled));
-                self.parts.iter().map(apart).collect::<Result<_, _>>()?
-            }
-        };
-        self.tell_done(tx, &settled)?;
-        Ok(settled)
+        if let Some(settled) = together {
+            return Ok(settled);
+        }
+        let apart = |part: &Part| part.timed(|| self.settle_apart(tx, part, &cancelled));
+        self.parts.iter().map(apart).collect()
     }
 
     /// Runs all in one savepoint, since one of its own costs a job as much as
@@ -196,17 +192,6 @@ impl Batch {
             Err(Undo::Refuse(refused)) => Err(refused),
             Err(_) => Ok(None),
         }
-    }
-
-    /// Tells the pages that follow the queue that there is something to see: once a batch,
-    /// by the last of the jobs that are done.
-    fn tell_done(&self, tx: &Tx<'_>, settled: &[Settled]) -> Result<(), Refused> {
-        let mut ended = self.parts.iter().zip(settled).rev();
-        let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
-        if let Some((job, _)) = last.and_then(|(part, _)| part.attempt()) {
-            done::tell(tx, &self.name, job, "done", None)?;
-        }
-        Ok(())
     }
 
     fn settle_apart(

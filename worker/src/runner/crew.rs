@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::delivery::{self, Delivery, Read};
 use super::limit::Limit;
+use super::notice::Notices;
 use super::pull::{self, Pull, PullError};
 use super::{HEARTBEAT, Shared};
 
@@ -52,13 +53,21 @@ pub(super) struct Crew {
     pub(super) gate: Gate,
     /// Those that have nothing to do.
     pub(super) hands: Arc<Semaphore>,
+    /// What is told of them.
+    pub(super) notices: Notices,
     /// What they do.
     pub(super) tracker: TaskTracker,
 }
 
 impl Crew {
-    /// Works until it is told to stop, whatever happens to the consumers.
+    /// Works, and tells of it, until it is told to stop.
     pub(super) async fn run(self: Arc<Self>) {
+        let telling = self.notices.tell(&self.shared.bus, &self.name, &self.stop);
+        tokio::join!(self.work_on(), telling);
+    }
+
+    /// Whatever happens to the consumers.
+    async fn work_on(self: &Arc<Self>) {
         let mut failures = 0;
         while let Err(error) = self.serve(&mut failures).await {
             if failures == 0 {

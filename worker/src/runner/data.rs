@@ -8,7 +8,7 @@ use shared::envelope::Envelope;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::batch::{Attempt, Batch, Part, Refused, Step, Verdict};
+use super::batch::{Attempt, Batch, Part, Refused, Settled, Step, Verdict};
 use super::crew::{self, Crew};
 use super::delivery::{self, Delivery, Read};
 use super::progress;
@@ -201,7 +201,12 @@ impl Crew {
         }
     }
 
-    fn report(&self, batch: &Batch, verdicts: &[(Verdict, Duration)]) {
+    fn report(&self, batch: &Batch, verdicts: &[Settled]) {
+        let mut ended = batch.parts().iter().zip(verdicts).rev();
+        let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
+        if let Some((job, _)) = last.and_then(|(part, _)| part.attempt()) {
+            self.notices.done(job);
+        }
         for (part, (verdict, took)) in batch.parts().iter().zip(verdicts) {
             let outcome = verdict.as_str();
             self.shared.metrics.ended(&self.name, &part.kind, outcome, *took);

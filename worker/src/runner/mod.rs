@@ -14,6 +14,7 @@ mod data;
 mod delivery;
 mod external;
 mod limit;
+mod notice;
 pub mod progress;
 mod pull;
 pub mod running;
@@ -35,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::registry::Registry;
 pub(crate) use batch::{publish_results, retry_or_bury};
 use crew::{Crew, Gate};
+use notice::Notices;
 use running::Running;
 
 /// A message that nobody spoke of for so long is delivered again: its worker is
@@ -120,6 +122,7 @@ fn start(
         stop: shared.shutdown.child_token(),
         gate: Gate::new(queue),
         hands: Arc::new(Semaphore::new(queue.concurrency)),
+        notices: Notices::default(),
         tracker: tracker.clone(),
     });
     if !queue.paused {

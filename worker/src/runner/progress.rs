@@ -6,9 +6,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::bus::{Bus, Message};
+use shared::bus::Bus;
 use shared::envelope::Envelope;
 use shared::events::{Event, JobChange};
+
+use super::notice;
 
 /// A job tells no more than one report in this time; the last one, at 1, is
 /// always told.
@@ -62,12 +64,7 @@ impl Reporter {
         *told = Some(now);
         drop(told);
         let change = JobChange { progress: Some(part.clamp(0.0, 1.0)), ..self.change.clone() };
-        let Event { topic, envelope } = Event::job(&change, self.cause);
-        let message = Message {
-            msg_id: envelope.msg_id(),
-            subject: topic.subject(),
-            body: envelope.to_json().into(),
-        };
+        let message = notice::message(&Event::job(&change, self.cause));
         tokio::spawn(async move {
             if let Err(error) = self.bus.publish(&message).await {
                 tracing::debug!(%error, "a report of progress was not told");
