@@ -32,16 +32,36 @@ async function handIn(bus, job, outcome) {
   await bus.publish('jobs.results.compute', JSON.stringify(result), options);
 }
 
+/** Has Hearth keep what is no job, with its bytes, as a dead one. */
+async function handInPoison(bus, message, why) {
+  const { stream, streamSequence, timestampNanos } = message.info;
+  // The time tells one life of the stream from another.
+  const number = `${stream}.${streamSequence}.${Math.floor(timestampNanos / 1e9)}`;
+  const poison = envelope('poison', {
+    message: number,
+    queue: QUEUE,
+    kind: message.subject.split('.')[2],
+    body: Buffer.from(message.data.subarray(0, 600_000)).toString('base64'),
+    reason: `the message is no job: ${why}`,
+  });
+  const options = { msgID: `poison.${number}`, expect: { streamName: 'JOBS' } };
+  await bus.publish('jobs.results.poison', JSON.stringify(poison), options);
+}
+
 /** Does the work, hands in the result, and only then acknowledges. */
 async function work(bus, message) {
-  const body = message.json();
   const beating = setInterval(() => message.working(), HEARTBEAT_MS);
   try {
+    const body = message.json();
     for (const job of Array.isArray(body) ? body : [body]) { // a pack is an array
+      if (typeof job?.id !== 'string') throw new TypeError('it has no id');
       const lost = message.info.deliveryCount > DELIVERIES;
       const outcome = lost ? { lost: 'its worker went away' } : count(job.payload);
       await handIn(bus, job, outcome);
     }
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    await handInPoison(bus, message, error.message);
   } finally {
     clearInterval(beating);
   }

@@ -7,6 +7,7 @@ something that the work needs were away.
 """
 
 import asyncio
+import base64
 import json
 import os
 
@@ -45,6 +46,26 @@ async def hand_in(jetstream, job, outcome):
     )
 
 
+async def hand_in_poison(jetstream, message, why):
+    """Has Hearth keep what is no job, with its bytes, as a dead one."""
+    known = message.metadata
+    # The time tells one life of the stream from another.
+    number = f"{known.stream}.{known.sequence.stream}.{int(known.timestamp.timestamp())}"
+    poison = {
+        "message": number,
+        "queue": QUEUE,
+        "kind": message.subject.split(".")[2],
+        "body": base64.b64encode(message.data[:600_000]).decode(),
+        "reason": f"the message is no job: {why}",
+    }
+    await jetstream.publish(
+        "jobs.results.poison",
+        json.dumps(envelope("poison", poison)).encode(),
+        stream="JOBS",
+        headers={"Nats-Msg-Id": f"poison.{number}"},
+    )
+
+
 async def heartbeat(message):
     while True:
         await asyncio.sleep(HEARTBEAT)
@@ -53,13 +74,15 @@ async def heartbeat(message):
 
 async def work(jetstream, message):
     """Does the work, hands in the result, and only then acknowledges."""
-    body = json.loads(message.data)
     beating = asyncio.create_task(heartbeat(message))
     try:
+        body = json.loads(message.data)
         for job in body if isinstance(body, list) else [body]:  # a pack is a list
             lost = message.metadata.num_delivered > DELIVERIES
             outcome = {"lost": "its worker went away"} if lost else count(job["payload"])
             await hand_in(jetstream, job, outcome)
+    except (ValueError, KeyError, TypeError) as error:
+        await hand_in_poison(jetstream, message, error)
     finally:
         beating.cancel()
     await message.ack_sync()

@@ -196,6 +196,28 @@ def example_works(language, suffix):
     return check
 
 
+def example_goes_on(language, suffix):
+    """The check that a language's example survives a message that is no job."""
+    def check(site):
+        dead = lambda: {it["id"] for it in site.api("/api/v1/jobs?queue=words&state=dead")["items"]}
+        before = dead()
+        worker = site.start(language, f"worker.{suffix}")
+        try:
+            for body in (b"no job", b"[7]"):
+                asyncio.run(site.on_bus(lambda bus: bus.publish("jobs.words.count", body)))
+            wait_for("both are dead", lambda: len(dead() - before) == 2)
+            reasons = [site.api(f"/api/v1/jobs/{job}")["reason"] for job in dead() - before]
+            assert all("the message is no job" in reason for reason in reasons), reasons
+            good = site.order(language, f"enqueue.{suffix}", {"text": "one"})
+            assert site.ended(good)["state"] == "done"
+            assert worker.poll() is None, "the worker went away"
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: a message that is no job is kept as dead, and the program goes on"
+    return check
+
+
 def envelopes_satisfy_the_schema(site):
     """what the site has sent and both examples have ordered satisfies the schema"""
     check = validator(SCHEMAS / "envelope.schema.json")
@@ -220,7 +242,8 @@ def results_satisfy_the_schema(site):
 
 ALONE = [queues_satisfy_their_schema, mistakes_in_queues_are_refused]
 ON_A_SITE = [example_works(PYTHON, "py"), example_works(NODE, "mjs"),
-             envelopes_satisfy_the_schema, results_satisfy_the_schema]
+             envelopes_satisfy_the_schema, results_satisfy_the_schema,
+             example_goes_on(PYTHON, "py"), example_goes_on(NODE, "mjs")]
 
 
 def passed(check, *arguments):

@@ -7,7 +7,7 @@ use super::Job;
 use super::images::ComputeOutcome;
 use crate::envelope::Envelope;
 
-/// Keep a message that a compute worker could not read as a dead job.
+/// Keep a message that a worker without a database could not read as a dead job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeepPoison {
     /// Names the message: its stream, sequence and time.
@@ -23,7 +23,7 @@ pub struct KeepPoison {
 }
 
 impl Job for KeepPoison {
-    const QUEUE: &'static str = "image-results";
+    const QUEUE: &'static str = "results";
     const KIND: &'static str = "poison";
 }
 
