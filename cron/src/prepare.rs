@@ -7,11 +7,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::blobs::{self, Bucket};
 use shared::bus::{self, Bus};
-use shared::db::{self, backups::snapshot};
+use shared::db::{self, Data, backups::snapshot, reconcile};
 use shared::error::chain;
 use shared::shutdown::Shutdown;
 use tokio::time::{Instant, sleep};
-use url::Url;
 
 use crate::backup::SENTINEL;
 use crate::config::{Config, Stores};
@@ -61,9 +60,12 @@ pub enum Error {
     /// NATS cannot be used.
     #[error(transparent)]
     Bus(#[from] bus::ConnectError),
-    /// The streams are not there, and this is the first start.
+    /// The streams are not there, and this is the first start, or that after a restore.
     #[error("the streams could not be made")]
     Streams(#[source] bus::StreamError),
+    /// After a restore, NATS did not tell what it holds.
+    #[error("the database was restored, and NATS does not tell which jobs it holds")]
+    Reconcile(#[source] bus::queues::QueueError),
     /// It was told to stop.
     #[error("it was interrupted")]
     Interrupted,
@@ -105,10 +107,22 @@ async fn steps(config: &Config, say: &mut impl FnMut(String)) -> Result<(), Erro
             Err(error) => say(format!("bucket {name}: {}", chain(&error))),
         }
     }
-    match &config.nats_url {
-        Some(url) => make_streams(url, first, say).await,
-        None => Ok(()),
-    }
+    let data = Data::open(&config.data_dir)?;
+    let restored = reconcile::restored_at(&data).await?.is_some();
+    let Some(url) = &config.nats_url else { return Ok(()) };
+    let bus = Bus::connect(url, "cron prepare").await?;
+    make_streams(&bus, first || restored, say).await?;
+    if restored { reconcile_with(&bus, &data, say).await } else { Ok(()) }
+}
+
+/// NATS is where it was when the database was restored: what they disagree about is put
+/// right before anybody works on it.
+async fn reconcile_with(bus: &Bus, data: &Data, say: &mut impl FnMut(String)) -> Result<(), Error> {
+    let held = bus.held().await.map_err(Error::Reconcile)?;
+    bus.begin_events_anew().await.map_err(Error::Streams)?;
+    let done = reconcile::after_restore(data, held).await?;
+    say(format!("data.db: restored, and reconciled with NATS: {done}; events begin anew"));
+    Ok(())
 }
 
 fn tell(done: db::Prepared) -> String {
@@ -220,11 +234,10 @@ fn put_in_place(fresh: &Path, place: &Path) -> Result<(), Error> {
     put().map_err(|source| Error::File { doing, source })
 }
 
-/// On a first start the streams must be made; later they are there, and the
-/// site starts without NATS.
-async fn make_streams(url: &Url, first: bool, say: &mut impl FnMut(String)) -> Result<(), Error> {
-    let bus = Bus::connect(url, "cron prepare").await?;
-    let until = Instant::now() + if first { PATIENCE } else { PATIENCE / 3 };
+/// On a first start the streams must be made, and after a restore NATS is asked what it
+/// holds: then it is `needed`. Else they are there, and the site starts without NATS.
+async fn make_streams(bus: &Bus, needed: bool, say: &mut impl FnMut(String)) -> Result<(), Error> {
+    let until = Instant::now() + if needed { PATIENCE } else { PATIENCE / 3 };
     loop {
         match bus.ensure_streams().await {
             Ok(_) => {
@@ -232,7 +245,7 @@ async fn make_streams(url: &Url, first: bool, say: &mut impl FnMut(String)) -> R
                 return Ok(());
             }
             Err(_) if Instant::now() < until => sleep(PAUSE).await,
-            Err(error) if first => return Err(Error::Streams(error)),
+            Err(error) if needed => return Err(Error::Streams(error)),
             Err(error) => {
                 say(format!("streams: left as they are: {}", chain(&error)));
                 return Ok(());

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Bus;
 use super::control::Control;
 use super::direct::Found;
+use crate::db::reconcile::Held;
 use crate::envelope::Envelope;
 use crate::jobs::enqueue::Priority;
 use crate::subject::{self, JobAddress};
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAGE: usize = 256;
 /// Pages that are read at most for one answer.
 const PAGES_MAX: usize = 8;
+/// All jobs.
+const ALL: &str = "jobs.>";
 /// A pause has to have an end; this one is as good as none.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -113,6 +116,21 @@ impl Bus {
         Ok(QueueState { depth: jobs - in_flight, in_flight, oldest, paused })
     }
 
+    /// All jobs that the stream holds.
+    ///
+    /// # Errors
+    /// When NATS is away or slow.
+    pub async fn held(&self) -> Result<Held, QueueError> {
+        self.ready().map_err(QueueError)?;
+        let (mut held, mut from) = (Held::default(), 1);
+        loop {
+            let page = self.direct(subject::JOBS, ALL, from, PAGE).await.map_err(failed)?;
+            let Some(last) = page.last() else { return Ok(held) };
+            from = last.sequence + 1;
+            page.iter().for_each(|found| held.note(&found.body));
+        }
+    }
+
     async fn jobs_stream(&self) -> Result<Stream<()>, QueueError> {
         self.jetstream().get_stream_no_info(subject::JOBS).await.map_err(failed)
     }
@@ -178,6 +196,21 @@ impl Bus {
             }
         }
         Ok(handed_out)
+    }
+
+    /// Whether the JOBS stream holds a message of one of `subjects` at the place `seq` or
+    /// before it.
+    ///
+    /// # Errors
+    /// When NATS is away or slow.
+    pub async fn holds_up_to(&self, seq: u64, subjects: &[String]) -> Result<bool, QueueError> {
+        for subject in subjects {
+            let oldest = self.direct(subject::JOBS, subject, 1, 1).await.map_err(failed)?;
+            if oldest.first().is_some_and(|found| found.sequence <= seq) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The message of the JOBS stream at the place `seq`, with a name for ever;

@@ -39,6 +39,17 @@ impl Bus {
         Ok(StreamsReady { epoch: epoch(&events) })
     }
 
+    /// Forgets all events, and begins them anew: whoever has a cursor is told to load
+    /// everything again. For a database that went back to before some of them.
+    ///
+    /// # Errors
+    /// When NATS is away or refuses.
+    pub async fn begin_events_anew(&self) -> Result<(), StreamError> {
+        // One that is not there is as good as deleted; of all else, making it tells.
+        let _absent = self.jetstream().delete_stream(subject::EVENTS).await;
+        self.ensure(subject::EVENTS, events()).await.map(|_| ())
+    }
+
     async fn ensure(
         &self,
         name: &'static str,

@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod periodic;
 pub mod posts;
 mod readers;
+pub mod reconcile;
 mod schema;
 pub mod settings;
 pub mod sources;

@@ -43,6 +43,10 @@ fn settle(tx: &Tx<'_>, queue: &Queue, result: &ComputeResult) -> Result<Outcome,
     if done::call_off_if_asked(tx, name, job)? {
         return Ok(Outcome::Done);
     }
+    if done::is_over_in(tx, &job.id.to_string())? {
+        // A second result, later than NATS knows the id of the first.
+        return Ok(Outcome::Done);
+    }
     match outcome {
         ComputeOutcome::Made(value) => {
             if done::once(tx, name, job)? {

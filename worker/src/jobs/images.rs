@@ -137,6 +137,10 @@ fn settle(
         db_images::failed(tx, image, CANCELLED, job.id)?;
         return Ok(Outcome::Done);
     }
+    if done::is_over_in(tx, &job.id.to_string())? {
+        // A second result, later than NATS knows the id of the first.
+        return Ok(Outcome::Done);
+    }
     match outcome {
         ComputeOutcome::Made(picture) => {
             if done::once(tx, name, job)? {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::crew::{self, Crew};
 use super::delivery::{self, Delivery, Poison, Read};
-use super::{COMPUTE_GRACE, job_span, progress};
+use super::{COMPUTE_GRACE, jitter, job_span, progress};
 use crate::registry::{Away, Compute, CutShort, Executor, Misshapen, panic_text};
 
 /// The pause between two tries to hand in a result, and the first one before a
@@ -21,6 +21,8 @@ use crate::registry::{Away, Compute, CutShort, Executor, Misshapen, panic_text};
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest of those pauses: they double.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// How long a job that came before waits until it is begun.
+const SUSPECT_WAITS: Duration = Duration::from_secs(1);
 /// Of a message that is no job, so much is kept: it travels in a message.
 const POISON_MAX: usize = 600_000;
 
@@ -66,11 +68,25 @@ impl Crew {
         let Some(Executor::Compute(compute)) = self.shared.registry.get(&self.name, kind) else {
             return Some(self.none(delivery, &job, format!("no executor takes the kind {kind}")));
         };
-        let result = match delivery::vanished(delivery.came()) {
+        let result = match self.vanished(delivery, &job).await {
             Some(why) => compute.cut_short(job.clone(), CutShort::Lost(why)),
             None => self.computed(compute, job.clone()).await?,
         };
         Some(result.unwrap_or_else(|misshapen| self.none(delivery, &job, misshapen.to_string())))
+    }
+
+    /// Why a job that came before is given up, if it is. What took its worker away may be
+    /// another job that comes again with it: that one has its turn first. With a database at
+    /// hand it is noted that a job is begun; else its deliveries have to do.
+    async fn vanished(&self, delivery: &Delivery, job: &Envelope) -> Option<String> {
+        let Some(data) = self.shared.data.as_ref().filter(|_| delivery.is_suspect()) else {
+            return delivery::vanished(delivery.came());
+        };
+        tokio::time::sleep(jitter(SUSPECT_WAITS)).await;
+        self.begun_again(data, job.id).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be noted that a job is begun");
+            None
+        })
     }
 
     /// Has the data worker keep a job that cannot be run.

@@ -92,6 +92,7 @@ impl Crew {
         let pulled = tokio::select! {
             biased;
             () = self.stop.cancelled() => Ok(()),
+            passed_over = pull::until_passed_over(&self.shared.bus, &self.name) => Err(passed_over),
             failed = self.hand_out(&mut pull) => failed.map(|never| match never {}),
         };
         for message in pull.into_unread() {

@@ -109,7 +109,11 @@ impl Crew {
     }
 
     async fn begin(&self, data: &Data, delivery: &Delivery, job: &Envelope) -> Attempt {
-        match self.vanished(data, delivery, job.id).await {
+        let vanished = match delivery.is_suspect() && !delivery.is_pack() {
+            true => self.begun_again(data, job.id).await,
+            false => Ok(None),
+        };
+        match vanished {
             Ok(None) => {}
             Ok(Some(vanished)) => return Attempt::ended(Ok(Outcome::Discard(vanished))),
             Err(error) => return Attempt::ended(Err(error.into())),
@@ -130,15 +134,11 @@ impl Crew {
 
     /// Why a job that came before is given up, if it is. That it is begun once
     /// more is known even when it takes this process away.
-    async fn vanished(
+    pub(super) async fn begun_again(
         &self,
         data: &Data,
-        delivery: &Delivery,
         job: Uuid,
     ) -> Result<Option<String>, db::Error> {
-        if !delivery.is_suspect() || delivery.is_pack() {
-            return Ok(None);
-        }
         // The first time was not noted.
         Ok(delivery::vanished(begun::again(data, job).await? + 1))
     }

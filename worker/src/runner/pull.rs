@@ -18,6 +18,12 @@ use super::ACK_WAIT;
 const EXPIRES: Duration = Duration::from_secs(15);
 /// Messages that the workers of one queue may hold at once, on all machines.
 const HELD_MAX: i64 = 2000;
+/// A message that was acknowledged is gone from its stream within this many looks.
+const LOOKS: u32 = 6;
+/// The pause between two of them.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often it is looked whether a message was passed over.
+const WATCH_EVERY: Duration = Duration::from_secs(20);
 
 type Consumer = consumer::Consumer<pull::Config>;
 
@@ -38,6 +44,9 @@ pub enum PullError {
     /// The request for jobs was not sent or not answered well.
     #[error("cannot pull jobs: {0}")]
     Pull(String),
+    /// A consumer has to be made anew.
+    #[error("a consumer takes a job for acknowledged that is still there")]
+    PassedOver,
 }
 
 /// The consumers of a queue, one a priority, made or brought up to date; so are
@@ -66,18 +75,60 @@ async fn create(bus: &Bus, queue: &str, priority: Priority) -> Result<Consumer, 
     let name = subject::consumer(queue, priority);
     let known = stream.get_consumer_from_stream(&name, subject::JOBS).await;
     let config = match known {
-        Ok(known) if is_current(&known.cached_info().config, &wanted) => return Ok(known),
-        Ok(known) => pull::Config {
+        Ok(known) => {
+            let passed_over = has_passed_over(bus, &known, &wanted).await;
+            if passed_over {
+                tracing::warn!(consumer = name, "jobs were passed over; they are handed out again");
+                let _gone = stream.delete_consumer_from_stream(&name, subject::JOBS).await;
+            } else if is_current(&known.cached_info().config, &wanted) {
+                return Ok(known);
+            }
             // Updated without it, a paused queue would go on.
-            pause_until: known.cached_info().config.pause_until,
-            ..wanted
-        },
+            pull::Config { pause_until: known.cached_info().config.pause_until, ..wanted }
+        }
         Err(_) => wanted,
     };
     stream
         .create_consumer_on_stream(config, subject::JOBS)
         .await
         .map_err(|source| PullError::Consumer { queue: queue.to_owned(), source })
+}
+
+/// Whether a message is left in the stream that the consumer takes for acknowledged. Nobody
+/// would be given it any more.
+///
+/// NATS keeps what a consumer has acknowledged apart from the removal of the message: a
+/// power cut, or a disk that runs full, may leave the one without the other. To hand such a
+/// message out once more does no harm, as its job is known to be done.
+async fn has_passed_over(bus: &Bus, known: &Consumer, wanted: &pull::Config) -> bool {
+    let floor = known.cached_info().ack_floor.stream_sequence;
+    if floor == 0 {
+        return false;
+    }
+    for look in 0..LOOKS {
+        match bus.holds_up_to(floor, &wanted.filter_subjects).await {
+            Ok(true) if look + 1 < LOOKS => tokio::time::sleep(LOOK_AGAIN).await,
+            Ok(held) => return held,
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Waits until a message of the queue was passed over.
+pub(super) async fn until_passed_over(bus: &Bus, queue: &str) -> PullError {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        for priority in Priority::ALL {
+            let name = subject::consumer(queue, priority);
+            let known = bus.jetstream().get_consumer_from_stream(&name, subject::JOBS).await;
+            if let Ok(known) = known
+                && has_passed_over(bus, &known, &config(queue, priority)).await
+            {
+                return PullError::PassedOver;
+            }
+        }
+    }
 }
 
 fn config(queue: &str, priority: Priority) -> pull::Config {
@@ -212,13 +263,15 @@ impl Pull {
     pub(super) async fn next(&mut self) -> Result<Vec<Message>, PullError> {
         let Size { batch, linger } = self.size;
         loop {
-            self.request().await?;
+            self.lanes.iter_mut().for_each(Lane::notice);
             if let Some(lane) = self.lanes.iter_mut().find(|lane| !lane.ready.is_empty()) {
                 if !linger.is_zero() {
                     lane.linger(Instant::now() + linger, batch).await;
                 }
                 return Ok(lane.take(batch));
             }
+            // Not before: what is delivered while nobody is free counts as begun.
+            self.request().await?;
             self.arrive().await?;
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Error, connect, schema};
+use super::super::{Error, connect, reconcile, schema};
 
 /// What a database holds, to be compared with a restored copy of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +58,9 @@ pub fn check(file: &Path) -> Result<Facts, Error> {
     facts(&conn)
 }
 
-/// Frees what processes of the site held when the restored `file` was copied:
-/// they are not there any more. Blocks.
+/// Frees what processes of the site held when the restored `file` was copied,
+/// since they are not there any more, and has the file say that it was restored:
+/// `cron prepare` then reconciles it with NATS. Blocks.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -67,7 +68,7 @@ pub fn settle(file: &Path) -> Result<(), Error> {
     let open = || Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let conn = open().map_err(|source| Error::Open { path: file.to_owned(), source })?;
     conn.execute("UPDATE schedule SET lease_owner = NULL, lease_until = NULL", [])?;
-    Ok(())
+    reconcile::mark(&conn)
 }
 
 /// What the live database `file` holds now. Blocks.
