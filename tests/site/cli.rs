@@ -152,7 +152,8 @@ pub struct ExecArgs {
 #[command(after_help = "Examples:
   ./site test              all parts, as CI does
   ./site test unit         one part
-  ./site test e2e -- live  one part, with arguments for its runner")]
+  ./site test e2e -- live  one part, with arguments for its runner
+  ./site test faults -- --rounds 20   the proof of the queue, in full")]
 pub struct PartArgs {
     /// Parts to run [default: all]
     #[arg(value_name = "PART", value_parser = crate::test::NAMES)]

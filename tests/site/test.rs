@@ -12,18 +12,22 @@ use stack::progress::spoken;
 use crate::cli::PartArgs;
 
 /// The parts in their order: what fails fastest comes first.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "format",
     "lint",
     "unit",
     "integration",
     "e2e",
     "ledger",
+    "faults",
     "examples",
     "ui",
     "browser",
     "compose",
 ];
+
+/// One round each, beside each other: some minutes.
+const FAULTS_IN_SHORT: &str = "--short";
 
 struct Outcome {
     name: String,
@@ -63,6 +67,7 @@ fn part(name: &str, arguments: &[String]) -> Result<(), String> {
             arguments,
         ),
         "integration" | "e2e" | "ledger" => scenarios(name, arguments),
+        "faults" => faults(arguments),
         "examples" => examples(arguments),
         "ui" => ui(),
         "browser" => browser(arguments),
@@ -85,6 +90,15 @@ fn scenarios(module: &str, arguments: &[String]) -> Result<(), String> {
     let filter = format!("{module}::");
     let command = ["test", "--release", "--workspace", "--test", "all", "--", &filter];
     cargo(&command, arguments)
+}
+
+/// The proof of the queue: with arguments as they say, else in short.
+fn faults(arguments: &[String]) -> Result<(), String> {
+    debian("faketime", |path| path.join("faketime/libfaketimeMT.so.1").is_file())?;
+    cargo(&stack::build::BUILD, &[])?;
+    let command = ["test", "--release", "--workspace", "--test", "faults", "--"];
+    let short = [FAULTS_IN_SHORT.to_owned()];
+    cargo(&command, if arguments.is_empty() { &short } else { arguments })
 }
 
 /// The programs of `examples/`, in other languages, on a site of their own.
@@ -153,14 +167,21 @@ fn is_newer(had: &Path, wanted: &[PathBuf]) -> Result<bool, String> {
 
 /// Debian's Chromium; installed where it is missing and we may.
 fn chromium() -> Result<(), String> {
-    if Path::new("/usr/bin/chromium").exists() {
+    debian("chromium", |_| Path::new("/usr/bin/chromium").exists())
+}
+
+/// A package of Debian, of which `holds` finds something in a directory of libraries;
+/// installed where it is missing and we may.
+fn debian(package: &str, holds: impl Fn(&Path) -> bool) -> Result<(), String> {
+    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    if libraries.map(|entry| entry.path()).any(|path| holds(&path)) {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() {
-        return Err("chromium is missing; install it: sudo apt-get install chromium".into());
+        return Err(format!("{package} is missing; install it: sudo apt-get install {package}"));
     }
     run_in(&tests(), "apt-get", &["update", "-q"], &[])?;
-    let install = ["install", "-y", "-q", "--no-install-recommends", "chromium"];
+    let install = ["install", "-y", "-q", "--no-install-recommends", package];
     run_in(&tests(), "apt-get", &install, &[])
 }
 

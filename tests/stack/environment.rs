@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::place::{self, Layout};
-use crate::records::Secrets;
+use crate::records::{self, Secrets};
 
 /// Names the stack in the environment of each of its processes, so that what a killed
 /// supervisor left behind can be told from everything else.
@@ -118,6 +119,21 @@ pub fn compose(
     variables
 }
 
+/// The file of a stack that holds what one process gets over the others: names and values,
+/// as JSON. It is read at each start of the process. Tests write it.
+pub fn own_file(layout: &Layout, process: &str) -> PathBuf {
+    layout.dir().join(format!("env.{process}.json"))
+}
+
+/// What the marked process gets over the others.
+pub fn own_variables(variables: &Variables) -> Variables {
+    let mark = |name: &str| variables.get(name).map(String::as_str);
+    let own = mark(STACK_MARK).zip(mark(PROCESS_MARK)).and_then(|(dir, process)| {
+        records::read(&own_file(&Layout::new(Path::new(dir)).ok()?, process))
+    });
+    own.unwrap_or_default()
+}
+
 /// The value of a variable of this process, unless it is empty.
 pub fn caller(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
@@ -142,8 +158,6 @@ fn is_foreign(name: &str, variables: &Variables) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::ports::local;
 
@@ -193,6 +207,22 @@ mod tests {
         assert_eq!(variables["S3_BUCKET_PUBLIC"], "pictures");
         assert_eq!(variables["S3_ENDPOINT"], "http://127.0.0.1:1");
         assert_eq!(variables["NATS_URL"], "nats://127.0.0.1:4222");
+    }
+
+    #[test]
+    fn a_process_gets_what_is_its_own_alone() {
+        let dir = env::temp_dir().join(format!("own-{}", std::process::id()));
+        let layout = Layout::new(&dir).unwrap();
+        layout.create().unwrap();
+        let own = Variables::from([("NATS_URL".into(), "nats://proxy".into())]);
+        records::write(&own_file(&layout, "worker"), &own).unwrap();
+        let marked = |process: &str| {
+            let stack = layout.dir().display().to_string();
+            Variables::from([(STACK_MARK.into(), stack), (PROCESS_MARK.into(), process.into())])
+        };
+        assert_eq!(own_variables(&marked("worker")), own);
+        assert_eq!(own_variables(&marked("web")), Variables::new());
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

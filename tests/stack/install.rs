@@ -58,7 +58,7 @@ pub enum InstallError {
         output: String,
     },
     /// What was downloaded or built is not what is pinned.
-    #[error("{what} of {module} {version} is {got}, but deploy/tools pins {pinned}: refused")]
+    #[error("{what} of {module} {version} is {got}, but {pinned} is pinned: refused")]
     Checksum {
         /// What was compared.
         what: &'static str,
@@ -196,9 +196,18 @@ fn build(tool: &Tool, into: &Path, task: &Task) -> Result<(), InstallError> {
     let output = child.stderr.take().map_or_else(String::new, |stderr| count(stderr, tool, task));
     let status = child.wait().map_err(InstallError::NoGo)?;
     if status.success() {
-        return Ok(());
+        return rename(tool, into);
     }
     Err(InstallError::Go { command: format!("go install {package}"), output })
+}
+
+/// Go names a program after its package, which may be called by a plain word.
+fn rename(tool: &Tool, dir: &Path) -> Result<(), InstallError> {
+    let built = tool.package.rsplit('/').next().map(|word| dir.join(word));
+    match built.filter(|path| path.is_file()) {
+        Some(path) => fs::rename(&path, dir.join(&tool.binary)).map_err(cache("renaming", &path)),
+        None => Ok(()),
+    }
 }
 
 /// Follows the names of packages that `go install -v` prints; gives what else it printed.
@@ -262,7 +271,7 @@ mod tests {
     #[test]
     fn a_module_with_another_checksum_is_refused() {
         let error = verify_module(&tool("h1:wrong=")).unwrap_err().to_string();
-        assert!(error.contains("deploy/tools pins h1:wrong=: refused"), "{error}");
+        assert!(error.contains("but h1:wrong= is pinned: refused"), "{error}");
     }
 
     #[test]

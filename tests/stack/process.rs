@@ -54,6 +54,7 @@ impl Spec {
         let log_from = log.metadata()?.len();
         let mut command = Command::new(&self.program);
         environment::apply(&mut command, &self.variables);
+        command.envs(environment::own_variables(&self.variables));
         command.args(&self.arguments).process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn()?;

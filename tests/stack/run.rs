@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
+use crate::http;
 use crate::install::Servers;
 use crate::leftovers;
 use crate::logs;
@@ -28,6 +29,8 @@ use signal_hook::iterator::Signals;
 pub use error::RunError;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often NATS is asked whether it can write; more than a restart of it takes.
+const ASK_NATS_EVERY: Duration = Duration::from_secs(5);
 
 enum Event {
     /// A process may have ended.
@@ -194,7 +197,7 @@ impl Running {
         thread::spawn(move || {
             admin.keep_link(link, &stop, |link| drop(events.send(Event::Link(link))));
         });
-        let mut rotated = Instant::now();
+        let (mut rotated, mut asked) = (Instant::now(), Instant::now());
         loop {
             let idle = if self.cron.is_none() { LOOK_AGAIN * 5 } else { self.supervisor.idle() };
             match self.inbox.recv_timeout(idle) {
@@ -203,6 +206,10 @@ impl Running {
                 Ok(Event::Child) | Err(_) => {}
             }
             self.tend();
+            if asked.elapsed() > ASK_NATS_EVERY {
+                self.heal_nats();
+                asked = Instant::now();
+            }
             if rotated.elapsed() > logs::ROTATE_EVERY {
                 logs::rotate(&self.plan.layout);
                 rotated = Instant::now();
@@ -216,6 +223,18 @@ impl Running {
         }
         self.cron = self.cron.filter(|pid| self.is_cron(*pid)).or_else(|| self.find_cron());
         self.publish_or_tell();
+    }
+
+    /// A stream that could not be written, as when the disk was full, refuses all until NATS
+    /// is started again, also when there is room.
+    fn heal_nats(&self) {
+        let nats = self.supervisor.slots().iter().find(|slot| slot.spec.name == "nats");
+        let monitor = nats.and_then(|slot| slot.spec.ready_at.as_ref()).map(|at| at.address);
+        let health = monitor.and_then(|monitor| http::get(monitor, "/healthz").ok());
+        if health.is_some_and(|health| health.body.contains("write error")) {
+            self.progress.note("nats cannot write any more; it is started again");
+            self.supervisor.restart("nats");
+        }
     }
 
     fn set_link(&mut self, link: String) {

@@ -1,19 +1,27 @@
 //! How each server is started on this machine.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::environment::Variables;
+use crate::environment::{self, Variables};
 use crate::place::{self, Layout};
 use crate::process::Spec;
 use crate::records::ReadyAt;
 
 const GRACE: Duration = Duration::from_secs(15);
 
+/// Names another configuration of NATS than the site's own. For tests.
+pub const NATS_CONF: &str = "HEARTH_NATS_CONF";
+
+/// Whether JetStream serves. The full check takes a file for an account that NATS makes and
+/// removes at each start, and that a power cut can bring back: it would never say yes again.
+const NATS_HEALTH: &str = "/healthz?js-enabled-only=true";
+
 /// NATS with `deploy/nats.conf`, its monitoring port beside it.
 pub fn nats(program: &Path, layout: &Layout, client: SocketAddr, monitor: SocketAddr) -> Spec {
-    let config = place::root().join("deploy/nats.conf");
+    let other = environment::caller(NATS_CONF).map(PathBuf::from);
+    let config = other.unwrap_or_else(|| place::root().join("deploy/nats.conf"));
     let arguments = [
         ["-c", &config.display().to_string()],
         ["-a", &client.ip().to_string()],
@@ -27,7 +35,7 @@ pub fn nats(program: &Path, layout: &Layout, client: SocketAddr, monitor: Socket
         arguments: arguments.as_flattened().iter().map(|word| (*word).to_owned()).collect(),
         variables: Variables::new(),
         log: layout.log("nats"),
-        ready_at: Some(ReadyAt { address: monitor, path: "/healthz".into() }),
+        ready_at: Some(ReadyAt { address: monitor, path: NATS_HEALTH.into() }),
         grace: GRACE,
     }
 }

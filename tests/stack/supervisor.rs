@@ -73,6 +73,13 @@ impl Supervisor {
         }
     }
 
+    /// Asks a process to end; it is started again when it has.
+    pub fn restart(&self, name: &str) {
+        if let Some(Run::Running(process)) = self.slot(name).map(|slot| &slot.run) {
+            process.terminate();
+        }
+    }
+
     /// The last lines that a process printed since its last start.
     pub fn last_lines(&self, name: &str, count: usize) -> String {
         match self.slot(name).map(|slot| &slot.run) {

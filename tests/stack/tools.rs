@@ -1,4 +1,4 @@
-//! The pinned servers: reads `deploy/tools`.
+//! The pinned servers: reads `deploy/tools`, and `tests/tools` for what only tests use.
 
 use std::fs;
 use std::io;
@@ -22,31 +22,49 @@ pub struct Tool {
     pub sum: String,
 }
 
-/// Why `deploy/tools` gave no servers.
+/// Why the files gave no servers.
 #[derive(Debug, Error)]
 pub enum ToolsError {
     /// The file is not there or not readable.
-    #[error("reading deploy/tools")]
-    Read(#[source] io::Error),
+    #[error("reading {file}")]
+    Read {
+        /// The file.
+        file: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A line is not `binary version sum module package`.
-    #[error("deploy/tools line {line}: {what}")]
+    #[error("{file} line {line}: {what}")]
     Line {
+        /// The file.
+        file: &'static str,
         /// Counted from 1.
         line: usize,
         /// What is wrong with it.
         what: String,
     },
     /// No line pins this server.
-    #[error("deploy/tools has no line for {0}")]
+    #[error("neither deploy/tools nor tests/tools has a line for {0}")]
     Missing(String),
 }
+
+/// The servers of Hearth, and those that only tests use; in the order in which they are
+/// looked through.
+const FILES: [&str; 2] = ["deploy/tools", "tests/tools"];
 
 /// Reads the pinned servers of this repository.
 ///
 /// # Errors
-/// When the file is missing or a line of it is wrong.
+/// When a file is missing or a line of it is wrong.
 pub fn load() -> Result<Vec<Tool>, ToolsError> {
-    parse(&fs::read_to_string(place::root().join("deploy/tools")).map_err(ToolsError::Read)?)
+    let mut tools = Vec::new();
+    for file in FILES {
+        let text = fs::read_to_string(place::root().join(file));
+        let text = text.map_err(|source| ToolsError::Read { file, source })?;
+        tools.extend(parse(file, &text)?);
+    }
+    Ok(tools)
 }
 
 /// The pinned server with this program.
@@ -58,11 +76,13 @@ pub fn named(binary: &str) -> Result<Tool, ToolsError> {
     tools.find(|tool| tool.binary == binary).ok_or_else(|| ToolsError::Missing(binary.to_owned()))
 }
 
-fn parse(text: &str) -> Result<Vec<Tool>, ToolsError> {
+fn parse(file: &'static str, text: &str) -> Result<Vec<Tool>, ToolsError> {
     let lines = text.lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-        .map(|(at, line)| parse_line(line).map_err(|what| ToolsError::Line { line: at + 1, what }))
+        .map(|(at, line)| {
+            parse_line(line).map_err(|what| ToolsError::Line { file, line: at + 1, what })
+        })
         .collect()
 }
 
@@ -90,16 +110,17 @@ mod tests {
 
     #[test]
     fn the_file_of_the_repository_pins_the_servers_of_the_stack() {
-        for name in ["nats-server", "minio", "litestream"] {
+        for name in ["nats-server", "minio", "litestream", "toxiproxy"] {
             assert_eq!(named(name).unwrap().binary, name);
         }
         let error = named("etcd").unwrap_err().to_string();
-        assert_eq!(error, "deploy/tools has no line for etcd");
+        assert_eq!(error, "neither deploy/tools nor tests/tools has a line for etcd");
     }
 
     #[test]
     fn a_line_gives_every_field() {
-        let tools = parse("# note\n\nls v1.2.3 h1:abc= example.com/ls example.com/ls/cmd/ls\n");
+        let tools =
+            parse(FILES[0], "# note\n\nls v1.2.3 h1:abc= example.com/ls example.com/ls/cmd/ls\n");
         assert_eq!(
             tools.unwrap(),
             [Tool {
@@ -114,7 +135,7 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, message: &str) {
-        assert_eq!(parse(text).unwrap_err().to_string(), message);
+        assert_eq!(parse(FILES[0], text).unwrap_err().to_string(), message);
     }
 
     #[test]

@@ -110,6 +110,11 @@ impl Client {
 
     /// Uploads a file as multipart `file`.
     pub async fn upload(&self, path: &str, name: &str, file: &[u8]) -> Answer {
+        self.try_upload(path, name, file).await.expect("the site answers")
+    }
+
+    /// As [`Client::upload`]; an error when the site cannot be reached.
+    pub async fn try_upload(&self, path: &str, name: &str, file: &[u8]) -> Result<Answer, String> {
         const EDGE: &str = "edge-of-a-part";
         let head = format!(
             "--{EDGE}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
@@ -117,8 +122,7 @@ impl Client {
         let tail = format!("\r\n--{EDGE}--\r\n");
         let body = Bytes::from([head.as_bytes(), file, tail.as_bytes()].concat());
         let content_type = format!("multipart/form-data; boundary={EDGE}");
-        let answer = self.try_ask(Method::POST, path, Some((&content_type, body))).await;
-        answer.expect("the site answers")
+        self.try_ask(Method::POST, path, Some((&content_type, body))).await
     }
 }
 

@@ -34,7 +34,11 @@ impl Site {
 
     /// A site of one's own, with more variables.
     pub fn start(variables: &[(&str, &str)]) -> Self {
-        let dir = std::env::temp_dir().join(format!("site-{}", Uuid::now_v7()));
+        Self::start_in(std::env::temp_dir().join(format!("site-{}", Uuid::now_v7())), variables)
+    }
+
+    /// As [`Site::start`], in a directory that may hold something already.
+    pub fn start_in(dir: PathBuf, variables: &[(&str, &str)]) -> Self {
         let site = Self { dir };
         let port = free_port().to_string();
         let output = site.command(&["up", "--detach", "--no-build", "--port", &port], variables);

@@ -6,5 +6,6 @@ mod disk;
 mod gateway;
 mod home;
 mod layers;
+mod power;
 mod schemas;
 mod worker;
