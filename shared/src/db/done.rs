@@ -53,12 +53,16 @@ pub fn is_over_in(tx: &Tx<'_>, id: &str) -> Result<bool, Error> {
     Ok(statement.query_row([id], |row| row.get(0))?)
 }
 
-/// The jobs that are not to run: few, and mostly none.
+/// The jobs that are not to run and are not over: few, and mostly none.
 ///
 /// # Errors
 /// When they cannot be read.
 pub fn cancels(tx: &Tx<'_>) -> Result<HashSet<String>, Error> {
-    let mut statement = tx.conn().prepare_cached("SELECT job_id FROM job_cancels")?;
+    let mut statement = tx.conn().prepare_cached(
+        "SELECT job_id FROM job_cancels \
+         WHERE NOT EXISTS (SELECT 1 FROM job_done WHERE id = job_id) \
+         AND NOT EXISTS (SELECT 1 FROM dead_jobs WHERE id = job_id)",
+    )?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

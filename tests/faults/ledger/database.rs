@@ -133,7 +133,8 @@ impl Watch {
     }
 
     fn begun(&self, job: &str) -> u64 {
-        self.ask("SELECT times FROM job_begun WHERE job_id = ?1", job).unwrap_or(0)
+        self.ask("SELECT coalesce(sum(times), 0) FROM job_begun WHERE job_id = ?1", job)
+            .unwrap_or(0)
     }
 
     /// Whether it is done.

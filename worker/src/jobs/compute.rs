@@ -43,7 +43,7 @@ fn settle(tx: &Tx<'_>, queue: &Queue, result: &ComputeResult) -> Result<Outcome,
     if done::call_off_if_asked(tx, name, job)? {
         return Ok(Outcome::Done);
     }
-    if done::is_over_in(tx, &job.id.to_string())? {
+    if done::is_over_in(tx, &job.id.to_string())? || done::has_failed(tx, job)? {
         // A second result, later than NATS knows the id of the first.
         return Ok(Outcome::Done);
     }
@@ -60,9 +60,7 @@ fn settle(tx: &Tx<'_>, queue: &Queue, result: &ComputeResult) -> Result<Outcome,
         }
         ComputeOutcome::Cancelled => done::cancelled(tx, name, job)?,
         ComputeOutcome::Failed(why) => {
-            if !done::has_failed(tx, job)? {
-                retry_or_bury(tx, (name, Priority::Normal), queue, job, why, None)?;
-            }
+            retry_or_bury(tx, (name, Priority::Normal), queue, job, why, None)?;
         }
     }
     Ok(Outcome::Done)

@@ -137,7 +137,7 @@ fn settle(
         db_images::failed(tx, image, CANCELLED, job.id)?;
         return Ok(Outcome::Done);
     }
-    if done::is_over_in(tx, &job.id.to_string())? {
+    if done::is_over_in(tx, &job.id.to_string())? || done::has_failed(tx, job)? {
         // A second result, later than NATS knows the id of the first.
         return Ok(Outcome::Done);
     }
@@ -171,7 +171,7 @@ fn settle(
         }
         ComputeOutcome::Failed(why) => {
             let place = (name, Priority::Normal);
-            if !done::has_failed(tx, job)? && !retry_or_bury(tx, place, queue, job, why, None)? {
+            if !retry_or_bury(tx, place, queue, job, why, None)? {
                 let why = "the image could not be processed; the admin can try it again";
                 db_images::failed(tx, image, why, job.id)?;
             }

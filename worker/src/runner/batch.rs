@@ -18,6 +18,9 @@ use super::delivery::Poison;
 use super::jitter;
 use crate::registry::{DataFn, Failure, Outcome, panic_text};
 
+/// An attempt that ended since the database was at fault is made again after this.
+const UNAVAILABLE_FOR: Duration = Duration::from_secs(1);
+
 /// What is to be done with one job.
 pub(super) enum Step {
     /// It is no job.
@@ -274,9 +277,11 @@ impl Batch {
             }
             Ok(Outcome::Snooze(pause)) => Err(Undo::Snooze(pause)),
             Ok(Outcome::Discard(why)) => Err(Undo::Bury(why)),
-            Err(failure) if failure.is_unavailable() => {
-                Err(Undo::Refuse(Refused(failure.to_string())))
-            }
+            Err(failure) if failure.is_unavailable() => Err(match attempt {
+                Attempt::Within(_) => Undo::Refuse(Refused(failure.to_string())),
+                // It is not made again with the transaction, and that is under way now.
+                Attempt::Ended(..) => Undo::Snooze(UNAVAILABLE_FOR),
+            }),
             Err(failure) => Err(Undo::Again(failure.to_string(), None)),
         }
     }

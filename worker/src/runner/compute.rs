@@ -83,7 +83,7 @@ impl Crew {
             return delivery::vanished(delivery.came());
         };
         tokio::time::sleep(jitter(SUSPECT_WAITS)).await;
-        self.begun_again(data, job.id).await.unwrap_or_else(|error| {
+        self.begun_again(data, job).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "it cannot be noted that a job is begun");
             None
         })

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
+use futures_util::FutureExt as _;
 use shared::queues::{Queue, Role};
 use shared::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
 
 use super::delivery::{self, Delivery, Read};
@@ -103,12 +105,17 @@ impl Crew {
 
     /// Gives what is pulled to whoever is free.
     async fn hand_out(self: &Arc<Self>, pull: &mut Pull) -> Result<Infallible, PullError> {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if heartbeat.tick().now_or_never().is_some() {
+                pull.hold().await;
+            }
             if self.queue.role == Role::Data {
                 // The next batch is on its way while this one is written.
                 pull.request().await?;
             }
-            let hand = self.free_hand(pull).await;
+            let hand = self.free_hand(pull, &mut heartbeat).await;
             let messages = pull.next().await?;
             let deliveries = messages.into_iter().map(|message| Delivery::new(message, &self.name));
             let (crew, deliveries) = (Arc::clone(self), deliveries.collect());
@@ -121,14 +128,14 @@ impl Crew {
 
     /// Waits until somebody is free; what has arrived by then is kept from
     /// being delivered to others.
-    async fn free_hand(&self, pull: &mut Pull) -> OwnedSemaphorePermit {
+    async fn free_hand(&self, pull: &mut Pull, heartbeat: &mut Interval) -> OwnedSemaphorePermit {
         let free = Arc::clone(&self.hands).acquire_owned();
         tokio::pin!(free);
         loop {
             tokio::select! {
                 biased;
                 hand = &mut free => return hand.expect("the semaphore is never closed"),
-                () = tokio::time::sleep(HEARTBEAT) => pull.hold().await,
+                _ = heartbeat.tick() => pull.hold().await,
             }
         }
     }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use shared::db::{self, Data, begun, done};
 use shared::envelope::Envelope;
 use tracing::Span;
-use uuid::Uuid;
 
 use super::batch::{Attempt, Batch, Part, Refused, Settled, Step, Verdict};
 use super::crew::{self, Crew};
@@ -110,7 +109,7 @@ impl Crew {
 
     async fn begin(&self, data: &Data, delivery: &Delivery, job: &Envelope) -> Attempt {
         let vanished = match delivery.is_suspect() && !delivery.is_pack() {
-            true => self.begun_again(data, job.id).await,
+            true => self.begun_again(data, job).await,
             false => Ok(None),
         };
         match vanished {
@@ -137,10 +136,10 @@ impl Crew {
     pub(super) async fn begun_again(
         &self,
         data: &Data,
-        job: Uuid,
+        job: &Envelope,
     ) -> Result<Option<String>, db::Error> {
         // The first time was not noted.
-        Ok(delivery::vanished(begun::again(data, job).await? + 1))
+        Ok(delivery::vanished(begun::again(data, job.id, job.attempt).await? + 1))
     }
 
     /// Runs what leaves the box, unless the job is over; within its time.

@@ -184,7 +184,8 @@ impl Lane {
 
     /// Has a request wait at the server.
     async fn request(&mut self, batch: usize) -> Result<(), PullError> {
-        if self.waiting.is_none() {
+        // What waits here for the jobs of a higher priority is not hoarded.
+        if self.waiting.is_none() && self.ready.len() < batch {
             let request = self.consumer.batch().max_messages(batch);
             let sent = request.expires(EXPIRES).messages().await;
             self.waiting = Some(sent.map_err(|error| PullError::Pull(error.to_string()))?);

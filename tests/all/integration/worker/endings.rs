@@ -151,7 +151,7 @@ async fn invariant_4_a_job_that_takes_its_worker_away_three_times_is_dead() {
     let ground = Ground::new().await;
     let id = vanishing(&ground, "deadly", 3).await;
     for times in 0..2 {
-        assert_eq!(begun::again(&ground.data, id).await.unwrap(), times);
+        assert_eq!(begun::again(&ground.data, id, 1).await.unwrap(), times);
     }
     let working = ground.work(doing(effect));
     until("it is dead", async || ground.is_dead(id).await).await;
@@ -179,6 +179,27 @@ async fn a_database_that_is_away_costs_a_job_no_attempt() {
     let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
     assert_eq!((detail.job.attempt, detail.errors.len()), (1, 0));
     assert_eq!(ground.effects("patient").await, 1);
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_found_the_database_away_is_made_again() {
+    let ground = Ground::new().await;
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let mut registry = Registry::default();
+    let execute = move |_: Envelope<Chore>| {
+        let was_away = is_away.swap(false, Ordering::Relaxed);
+        async move {
+            if was_away { Err(shared::db::Error::WriterGone.into()) } else { Ok(Outcome::Done) }
+        }
+    };
+    registry.effect::<Chore, _>(execute).unwrap();
+    let working = ground.work(registry);
+    let id = ground.order("patient").await;
+    until("it is done", async || ground.is_done(id).await).await;
+    let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
+    assert_eq!(detail.errors.len(), 1);
     working.stop().await;
 }
 
