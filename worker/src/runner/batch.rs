@@ -1,5 +1,6 @@
 //! A batch of jobs is one transaction. It runs as a whole; when one of its jobs
-//! does not end as done, it is undone and each runs in a savepoint of its own.
+//! does not end as done, or a job is to be called off, each runs in a savepoint of
+//! its own.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
