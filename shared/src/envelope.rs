@@ -1,17 +1,51 @@
 //! The one envelope of jobs and events, as JSON on the bus.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::time::Instant;
 
+/// What an envelope with a small payload takes, so that its JSON does not grow
+/// step by step.
+const USUAL_BYTES: usize = 512;
+
+/// A payload that nobody has read: JSON, byte for byte as it came.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Untyped(Box<RawValue>);
+
+impl Untyped {
+    /// The JSON of `payload`.
+    ///
+    /// # Panics
+    /// When JSON cannot show it, such as a map whose keys are no strings.
+    #[must_use]
+    pub fn of(payload: &impl Serialize) -> Self {
+        Self(to_raw_value(payload).expect("payloads hold only types that JSON can show"))
+    }
+
+    /// Reads it as what its kind says that it is.
+    ///
+    /// # Errors
+    /// When it has another shape.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0.get())
+    }
+}
+
+impl PartialEq for Untyped {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
 /// A job or an event with what is known about it.
 ///
-/// `P` is the payload; [`Value`] where the kind is not known yet. Fields that
+/// `P` is the payload; [`Untyped`] where the kind is not known yet. Fields that
 /// have a default are left out of the JSON where they have it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Envelope<P = Value> {
+pub struct Envelope<P = Untyped> {
     /// UUIDv7: unique, ordered by time.
     pub id: Uuid,
     /// What it is: `check`, `comment.approved`.
@@ -119,6 +153,9 @@ impl<P: Serialize> Envelope<P> {
     /// The JSON that travels.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("payloads hold only types that JSON can show")
+        let mut json = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut json, self)
+            .expect("payloads hold only types that JSON can show");
+        json
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::db::blogroll::Item;
 use crate::db::comments::Comment;
 use crate::db::images::ImageStatus;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Untyped};
 use crate::subject::Topic;
 
 /// An event on its way to [`crate::subject::EVENTS`].
@@ -19,8 +19,7 @@ pub struct Event {
 
 impl Event {
     fn new(topic: Topic, kind: &str, cause: Uuid, payload: impl Serialize) -> Self {
-        let payload = serde_json::to_value(payload).expect("event payloads are plain JSON");
-        Self { topic, envelope: Envelope::new(kind, 1, cause, payload) }
+        Self { topic, envelope: Envelope::new(kind, 1, cause, Untyped::of(&payload)) }
     }
 
     /// A comment of the post `slug` is `approved`, `pending` or `rejected`.

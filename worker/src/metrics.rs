@@ -76,14 +76,21 @@ impl Metrics {
         );
     }
 
-    /// Counts an attempt.
-    pub fn ended(&self, queue: &str, kind: &str, outcome: &str, took: Duration) {
-        let labels =
-            |names: (&str, &str)| [("queue", names.0.to_owned()), ("kind", names.1.to_owned())];
-        let [queue_label, kind_label] = labels((queue, kind));
+    /// Counts attempts that ended alike, and how long each took.
+    pub fn ended(
+        &self,
+        queue: &str,
+        kind: &str,
+        outcome: &str,
+        took: impl ExactSizeIterator<Item = Duration>,
+    ) {
+        let labels = || [("queue", queue.to_owned()), ("kind", kind.to_owned())];
+        let [queue_label, kind_label] = labels();
         let outcome = ("outcome", outcome.to_owned());
-        self.jobs.get_or_create(&[queue_label, kind_label, outcome]).inc();
-        self.seconds.get_or_create(&labels((queue, kind))).observe(took.as_secs_f64());
+        let counter = self.jobs.get_or_create(&[queue_label, kind_label, outcome]).clone();
+        counter.inc_by(took.len() as u64);
+        let seconds = self.seconds.get_or_create(&labels()).clone();
+        took.for_each(|took| seconds.observe(took.as_secs_f64()));
     }
 
     /// Counts `jobs` as in flight until the guard is dropped.

@@ -296,7 +296,9 @@ fn decode<J: Job>(job: &Envelope) -> Result<Envelope<J>, Misshapen> {
             "its payload has version {version}; this program knows {known} at most"
         )));
     }
-    let payload = J::deserialize(&job.payload)
+    let payload = job
+        .payload
+        .read::<J>()
         .map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))?;
     Ok(job.facts().with_payload(payload))
 }

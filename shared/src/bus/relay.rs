@@ -75,7 +75,7 @@ pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
             () = wait => {}
         }
     }
-    if let Err(error) = relay.round().await {
+    if let Err(error) = relay.finish().await {
         report(&error);
     }
 }
@@ -134,6 +134,18 @@ impl Relay {
         }
         self.read = read;
         Ok(())
+    }
+
+    /// Sends everything that is due, and waits until what was sent is deleted:
+    /// the stream knows a message that comes twice for two minutes alone.
+    ///
+    /// # Errors
+    /// As [`Self::round`]; when the rows cannot be deleted.
+    pub async fn finish(&mut self) -> Result<(), RelayError> {
+        let round = self.round().await;
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).seqs.clone();
+        outbox::forget_now(&self.data, sent.into_iter().collect()).await?;
+        round
     }
 
     /// Sends what was just committed.

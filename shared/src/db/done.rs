@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, params};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -13,23 +13,70 @@ use crate::jobs::enqueue::Priority;
 use crate::subject::JobAddress;
 use crate::time::Instant;
 
-/// Marks the job done; false when it was done before, or when this attempt is
-/// known to have failed: its effect must not happen then. The caller's
-/// transaction holds the effect.
+/// Marks jobs of one queue as done, in one transaction: a statement for all of
+/// them, and one look for attempts that have failed.
+pub struct Marks<'tx> {
+    tx: &'tx Tx<'tx>,
+    queue: &'tx str,
+    insert: CachedStatement<'tx>,
+    /// Whether one of the jobs may have a failed attempt.
+    failures: bool,
+}
+
+impl<'tx> Marks<'tx> {
+    /// For `jobs`.
+    ///
+    /// # Errors
+    /// When it cannot be read whether attempts failed.
+    pub fn new(
+        tx: &'tx Tx<'_>,
+        queue: &'tx str,
+        jobs: impl Iterator<Item = Uuid> + Clone,
+    ) -> Result<Self, Error> {
+        let insert = "INSERT INTO job_done (id, queue, kind, cause, attempt, finished_at) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING";
+        let insert = tx.conn().prepare_cached(insert)?;
+        let failures = have_failed_among(tx, jobs)?;
+        Ok(Self { tx, queue, insert, failures })
+    }
+
+    /// Marks the job done; false when it was done before, or when this attempt
+    /// is known to have failed: its effect must not happen then. The
+    /// transaction holds the effect.
+    ///
+    /// # Errors
+    /// When the row cannot be written.
+    pub fn once<P>(&mut self, job: &Envelope<P>) -> Result<bool, Error> {
+        // Not one statement with INSERT … SELECT, for which SQLite keeps a
+        // journal of its own.
+        if self.failures && has_failed(self.tx, job)? {
+            return Ok(false);
+        }
+        let (mut id, mut cause) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+        let id: &str = job.id.hyphenated().encode_lower(&mut id);
+        let cause: &str = job.cause.hyphenated().encode_lower(&mut cause);
+        let row = params![id, self.queue, job.kind, cause, job.attempt, self.tx.now()];
+        Ok(self.insert.execute(row)? == 1)
+    }
+}
+
+/// Whether an attempt has failed at one of `jobs`, or at one with an id between
+/// theirs: ids are ordered by time, so that one look tells it of a pack.
+fn have_failed_among(tx: &Tx<'_>, jobs: impl Iterator<Item = Uuid> + Clone) -> Result<bool, Error> {
+    let (Some(first), Some(last)) = (jobs.clone().min(), jobs.max()) else {
+        return Ok(false);
+    };
+    let sql = "SELECT EXISTS (SELECT 1 FROM job_errors WHERE job_id BETWEEN ?1 AND ?2)";
+    let row = [first.to_string(), last.to_string()];
+    Ok(tx.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// Marks one job done, as [`Marks::once`] does.
 ///
 /// # Errors
 /// When the row cannot be written.
 pub fn once<P>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<bool, Error> {
-    // Not one statement with INSERT … SELECT, for which SQLite keeps a journal
-    // of its own.
-    if has_failed(tx, job)? {
-        return Ok(false);
-    }
-    let sql = "INSERT INTO job_done (id, queue, kind, cause, attempt, finished_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING";
-    let (id, cause) = (job.id.to_string(), job.cause.to_string());
-    let row = params![id, queue, job.kind, cause, job.attempt, tx.now()];
-    Ok(tx.conn().prepare_cached(sql)?.execute(row)? == 1)
+    Marks::new(tx, queue, std::iter::once(job.id))?.once(job)
 }
 
 const IS_OVER: &str = "SELECT EXISTS (SELECT 1 FROM job_done WHERE id = ?1) \

@@ -27,6 +27,10 @@ pub use waiting::{Depth, Scheduled, depth, find_job, scheduled};
 /// the row in `dead_jobs` keeps all.
 const DEAD_MAX: usize = 900_000;
 
+/// Bytes of the bodies that are read at once, but for the last of them: an image's
+/// job is small, and what a gateway has fetched may take a megabyte.
+const PAGE_BYTES: usize = 8 << 20;
+
 /// A message on its way to its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -246,14 +250,28 @@ fn select_due(
     let size = prefix.len() as i64;
     let mut statement = conn.prepare_cached(at_once)?;
     let found = statement.query_map(params![after, newest, &**origin, size, prefix, limit], row)?;
-    let mut rows = found.collect::<Result<Vec<Row>, _>>()?;
-    let more = rows.len() as i64 == limit;
+    let (mut rows, cut) = fill(found)?;
+    let more = cut || rows.len() as i64 == limit;
     let seen = if more { rows.last().map_or(newest, |row| row.seq) } else { newest };
     let mut statement = conn.prepare_cached(scheduled)?;
     let found =
         statement.query_map(params![Instant::now(), &**origin, size, prefix, limit], row)?;
-    rows.extend(found.collect::<Result<Vec<Row>, _>>()?);
+    rows.extend(fill(found)?.0);
     Ok(Due { rows, seen, more })
+}
+
+/// Rows as they come, and whether they were cut off because they are large.
+fn fill(found: impl Iterator<Item = rusqlite::Result<Row>>) -> rusqlite::Result<(Vec<Row>, bool)> {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for row in found {
+        let row = row?;
+        bytes += row.body.len();
+        rows.push(row);
+        if bytes >= PAGE_BYTES {
+            return Ok((rows, true));
+        }
+    }
+    Ok((rows, false))
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -275,15 +293,25 @@ pub(super) fn take(tx: &Tx<'_>, seq: i64) -> Result<Option<Row>, Error> {
 /// Forgets messages that their stream has stored, with the next change that is
 /// flushed anyway; `ended` is told whether that went well.
 pub fn forget(data: &Data, seqs: Vec<i64>, ended: impl FnOnce(bool) + Send + 'static) {
-    let delete = move |tx: &Tx<'_>| {
-        let mut statement =
-            tx.conn().prepare_cached("DELETE FROM outbox WHERE seq BETWEEN ?1 AND ?2")?;
-        for run in runs(seqs) {
-            statement.execute([run.start(), run.end()])?;
-        }
-        Ok(())
-    };
-    data.writer().later(delete, ended);
+    data.writer().later(move |tx| delete(tx, seqs), ended);
+}
+
+/// Forgets messages that their stream has stored, and waits for it; those that
+/// are forgotten already are no error.
+///
+/// # Errors
+/// When they cannot be deleted.
+pub async fn forget_now(data: &Data, seqs: Vec<i64>) -> Result<(), Error> {
+    data.writer().write(move |tx| delete(tx, seqs)).await
+}
+
+fn delete(tx: &Tx<'_>, seqs: Vec<i64>) -> Result<(), Error> {
+    let sql = "DELETE FROM outbox WHERE seq BETWEEN ?1 AND ?2";
+    let mut statement = tx.conn().prepare_cached(sql)?;
+    for run in runs(seqs) {
+        statement.execute([run.start(), run.end()])?;
+    }
+    Ok(())
 }
 
 /// Numbers that follow each other, as ranges: rows of one process mostly do.
@@ -339,6 +367,22 @@ pub async fn adopt(data: &Data, living: Vec<String>) -> Result<usize, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_large_rows_is_cut_and_none_is_left_out() {
+        let row = |seq, bytes| Row {
+            seq,
+            msg_id: String::new(),
+            subject: String::new(),
+            body: vec![0; bytes],
+            packs: false,
+        };
+        let found = (0..30).map(|seq| Ok(row(seq, 1 << 20)));
+        let (rows, cut) = fill(found).unwrap();
+        assert_eq!((rows.len(), rows.last().unwrap().seq, cut), (8, 7, true));
+        let (rows, cut) = fill((0..30).map(|seq| Ok(row(seq, 10)))).unwrap();
+        assert_eq!((rows.len(), cut), (30, false));
+    }
 
     #[test]
     fn only_rows_that_were_sent_are_in_the_ranges() {

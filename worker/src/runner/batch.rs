@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use shared::db::{self, Tx, done, outbox};
+use shared::db::done::{self, Marks};
+use shared::db::{self, Tx, outbox};
 use shared::envelope::Envelope;
 use shared::events::Event;
 use shared::jobs::enqueue::{Enqueue, Priority};
@@ -94,12 +95,11 @@ impl Verdict {
     }
 }
 
-/// One job, or what is none, and how it is called in the log.
+/// One job, or what is none.
 pub(super) struct Part {
     pub(super) kind: String,
     pub(super) priority: Priority,
     pub(super) step: Step,
-    pub(super) span: Span,
 }
 
 impl Part {
@@ -110,10 +110,18 @@ impl Part {
         }
     }
 
-    /// Settles it in its span, by the clock.
+    /// What it is logged under.
+    fn span(&self, queue: &str) -> Span {
+        match &self.step {
+            Step::Attempt(job, _) | Step::Unpack(job) => super::job_span(queue, job),
+            Step::Poison(_) => Span::none(),
+        }
+    }
+
+    /// Settles it by the clock.
     fn timed<E>(&self, settle: impl FnOnce() -> Result<Verdict, E>) -> Result<Settled, E> {
         let begun = Instant::now();
-        let verdict = self.span.in_scope(settle)?;
+        let verdict = settle()?;
         let before = self.attempt().map_or(Duration::ZERO, |(_, attempt)| attempt.took());
         Ok((verdict, before + begun.elapsed()))
     }
@@ -172,12 +180,16 @@ impl Batch {
         if let Some(settled) = together {
             return Ok(settled);
         }
-        let apart = |part: &Part| part.timed(|| self.settle_apart(tx, part, &cancelled));
+        let apart = |part: &Part| {
+            let settle = || part.timed(|| self.settle_apart(tx, part, &cancelled));
+            part.span(&self.name).in_scope(settle)
+        };
         self.parts.iter().map(apart).collect()
     }
 
-    /// Runs all in one savepoint, since one of its own costs a job as much as
-    /// its row; `None`, and nothing is done, when they do not all succeed.
+    /// Runs all in one savepoint and without spans, since each of those costs a
+    /// job as much as its row; `None`, and nothing is done, when they do not all
+    /// succeed.
     fn settle_together(&self, tx: &Tx<'_>) -> Result<Option<Vec<Settled>>, Refused> {
         let attempts = self.parts.iter().map(|part| Some((part, part.attempt()?)));
         let attempts: Option<Vec<_>> =
@@ -186,8 +198,10 @@ impl Batch {
             return Ok(None);
         };
         let settled = tx.savepoint(|tx| {
+            let ids = attempts.iter().map(|(_, (job, _))| job.id);
+            let mut marks = Marks::new(tx, &self.name, ids)?;
             let run = |(part, (job, attempt)): &(&Part, (&Envelope, &Attempt))| {
-                part.timed(|| self.run_once(tx, job, attempt))
+                part.timed(|| self.run_once(tx, &mut marks, job, attempt))
             };
             attempts.iter().map(run).collect()
         });
@@ -237,7 +251,11 @@ impl Batch {
         attempt: &Attempt,
     ) -> Result<Verdict, Refused> {
         let place = (self.name.as_str(), priority);
-        match tx.savepoint(|tx| self.run_once(tx, job, attempt)) {
+        let run = |tx: &Tx<'_>| {
+            let mut mark = Marks::new(tx, &self.name, std::iter::once(job.id))?;
+            self.run_once(tx, &mut mark, job, attempt)
+        };
+        match tx.savepoint(run) {
             Ok(verdict) => Ok(verdict),
             Err(Undo::Refuse(refused)) => Err(refused),
             Err(Undo::Snooze(pause)) => {
@@ -259,8 +277,14 @@ impl Batch {
     }
 
     /// Runs a job, unless it is over, and marks it done.
-    fn run_once(&self, tx: &Tx<'_>, job: &Envelope, attempt: &Attempt) -> Result<Verdict, Undo> {
-        if !done::once(tx, &self.name, job)? {
+    fn run_once(
+        &self,
+        tx: &Tx<'_>,
+        marks: &mut Marks<'_>,
+        job: &Envelope,
+        attempt: &Attempt,
+    ) -> Result<Verdict, Undo> {
+        if !marks.once(job)? {
             return Ok(Verdict::Repeated);
         }
         match attempt.outcome(tx, job) {

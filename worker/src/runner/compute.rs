@@ -41,7 +41,8 @@ impl Crew {
             if !self.compute_one(&delivery, read).await {
                 return delivery.give_back(None).await;
             }
-            self.shared.metrics.ended(&self.name, &delivery.kind, "ended", begun.elapsed());
+            let took = std::iter::once(begun.elapsed());
+            self.shared.metrics.ended(&self.name, &delivery.kind, "ended", took);
         }
         self.ack(&delivery);
     }

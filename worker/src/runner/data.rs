@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use shared::db::{self, Data, begun, done};
 use shared::envelope::Envelope;
-use tracing::Span;
+use tracing::Instrument as _;
 
 use super::batch::{Attempt, Batch, Part, Refused, Settled, Step, Verdict};
 use super::crew::{self, Crew};
@@ -89,14 +89,11 @@ impl Crew {
     }
 
     async fn part(&self, data: &Data, delivery: &Delivery, read: Read) -> Part {
-        let (span, step) = match read {
-            Err(poison) => (Span::none(), Step::Poison(poison)),
-            Ok(job) => {
-                let span = super::job_span(&self.name, &job);
-                (span, self.step(data, delivery, job).await)
-            }
+        let step = match read {
+            Err(poison) => Step::Poison(poison),
+            Ok(job) => self.step(data, delivery, job).await,
         };
-        Part { kind: delivery.kind.clone(), priority: delivery.priority, step, span }
+        Part { kind: delivery.kind.clone(), priority: delivery.priority, step }
     }
 
     async fn step(&self, data: &Data, delivery: &Delivery, job: Envelope) -> Step {
@@ -147,7 +144,10 @@ impl Crew {
         let begun = Instant::now();
         let result = match done::is_over(data, job.id).await {
             Ok(true) => Ok(Outcome::Done),
-            Ok(false) => self.supervised(data, run, job).await,
+            Ok(false) => {
+                let span = super::job_span(&self.name, job);
+                self.supervised(data, run, job).instrument(span).await
+            }
             Err(error) => Err(error.into()),
         };
         Attempt::Ended(result, begun.elapsed())
@@ -206,10 +206,15 @@ impl Crew {
         if let Some((job, _)) = last.and_then(|(part, _)| part.attempt()) {
             self.notices.done(job);
         }
-        for (part, (verdict, took)) in batch.parts().iter().zip(verdicts) {
-            let outcome = verdict.as_str();
-            self.shared.metrics.ended(&self.name, &part.kind, outcome, *took);
-            part.span.in_scope(|| tracing::debug!(outcome, ?took, "a job was settled"));
+        let ended: Vec<_> = batch.parts().iter().zip(verdicts).collect();
+        for alike in ended.chunk_by(|a, b| a.0.kind == b.0.kind && a.1.0 == b.1.0) {
+            let (kind, outcome) = (&alike[0].0.kind, alike[0].1.0.as_str());
+            let took = alike.iter().map(|(_, (_, took))| *took);
+            self.shared.metrics.ended(&self.name, kind, outcome, took);
+        }
+        for (part, (verdict, took)) in ended {
+            let job = part.attempt().map(|(job, _)| tracing::field::display(job.id));
+            tracing::debug!(queue = self.name, job, outcome = verdict.as_str(), ?took, "settled");
         }
     }
 }

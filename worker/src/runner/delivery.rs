@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::future::join_all;
-use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::envelope::Envelope;
 use shared::jobs::enqueue::Priority;
 use shared::subject::JobAddress;
@@ -67,8 +66,10 @@ impl Delivery {
         {
             return jobs.into_iter().map(Ok).collect();
         }
-        match serde_json::from_slice::<Vec<Value>>(body) {
-            Ok(parts) => parts.iter().enumerate().map(|(at, part)| self.part(at, part)).collect(),
+        match serde_json::from_slice::<Vec<&RawValue>>(body) {
+            Ok(parts) => {
+                parts.iter().enumerate().map(|(at, part)| self.part(at, part.get())).collect()
+            }
             Err(error) => {
                 vec![self.checked(Err(no_job(&error)), self.id.clone(), || body.to_vec())]
             }
@@ -76,9 +77,9 @@ impl Delivery {
     }
 
     /// What stands at the place `at` of a pack.
-    fn part(&self, at: usize, part: &Value) -> Read {
-        let read = Envelope::deserialize(part).map_err(|error| no_job(&error));
-        self.checked(read, format!("{}.{at}", self.id), || part.to_string().into_bytes())
+    fn part(&self, at: usize, part: &str) -> Read {
+        let read = serde_json::from_str(part).map_err(|error| no_job(&error));
+        self.checked(read, format!("{}.{at}", self.id), || part.as_bytes().to_vec())
     }
 
     fn checked(

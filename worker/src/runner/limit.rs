@@ -63,9 +63,9 @@ impl Limit {
 
     /// What the limit is counted by.
     fn key(&self, job: &Envelope) -> String {
-        let value = self.by.as_ref().and_then(|field| job.payload.get(field));
-        match value {
-            Some(Value::String(text)) => text.clone(),
+        let by = |field: &String| job.payload.read::<Value>().ok()?.get_mut(field).map(Value::take);
+        match self.by.as_ref().and_then(by) {
+            Some(Value::String(text)) => text,
             Some(other) => other.to_string(),
             None => String::new(),
         }
@@ -85,10 +85,13 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use shared::envelope::Untyped;
+
     use super::*;
 
     fn job(host: &str) -> Envelope {
-        Envelope::new("fetch", 1, Uuid::nil(), serde_json::json!({"host": host}))
+        let payload = Untyped::of(&serde_json::json!({"host": host}));
+        Envelope::new("fetch", 1, Uuid::nil(), payload)
     }
 
     fn limit(by: Option<&str>) -> Limit {

@@ -1,13 +1,17 @@
 //! What waits in the outbox, for those who look.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::db::{Data, Error};
 use crate::subject;
 use crate::time::Instant;
 
-/// How much waits in the outbox.
+/// Messages are counted up to here, as it is done every few seconds: an outbox
+/// may hold millions while NATS is away, and its age tells more.
+const COUNTED: i64 = 100_000;
+
+/// How much waits in the outbox; counts end at 100,000.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Depth {
     /// Messages that are due.
@@ -23,13 +27,23 @@ pub struct Depth {
 /// # Errors
 /// When it cannot be read.
 pub async fn depth(data: &Data) -> Result<Depth, Error> {
-    let sql = "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1), \
-               coalesce(?1 - min(due) FILTER (WHERE due <= ?1), 0) \
-               FROM (SELECT max(created_at, coalesce(due_at, 0)) AS due FROM outbox)";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Depth { due: row.get(0)?, scheduled: row.get(1)?, oldest_ms: row.get(2)? })
-    };
-    data.readers().read(move |conn| Ok(conn.query_row(sql, [Instant::now()], read)?)).await
+    data.readers().read(|conn| count(conn, Instant::now(), COUNTED)).await
+}
+
+fn count(conn: &Connection, now: Instant, most: i64) -> Result<Depth, Error> {
+    let immediate = "SELECT count(*), min(created_at) FROM \
+                     (SELECT created_at FROM outbox WHERE due_at IS NULL ORDER BY seq LIMIT ?1)";
+    let come = "SELECT count(*), min(due_at) FROM \
+                (SELECT due_at FROM outbox WHERE due_at <= ?2 ORDER BY due_at LIMIT ?1)";
+    let waiting = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE due_at > ?2 LIMIT ?1)";
+    let counted = |row: &rusqlite::Row<'_>| Ok::<(i64, Option<i64>), _>((row.get(0)?, row.get(1)?));
+    let (at_once, first) = conn.prepare_cached(immediate)?.query_row([most], counted)?;
+    let (come, first_come) = conn.prepare_cached(come)?.query_row(params![most, now], counted)?;
+    let scheduled =
+        conn.prepare_cached(waiting)?.query_row(params![most, now], |row| row.get(0))?;
+    let oldest = [first, first_come].into_iter().flatten().min();
+    let oldest_ms = oldest.map_or(0, |oldest| now.millis() - oldest);
+    Ok(Depth { due: (at_once + come).min(most), scheduled, oldest_ms })
 }
 
 /// A job that waits in the outbox, mostly for its time.
@@ -79,4 +93,25 @@ pub async fn scheduled(
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_counted_up_to_a_bound_and_its_age_is_that_of_the_oldest() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(
+            "CREATE TABLE outbox (seq INTEGER PRIMARY KEY, created_at INTEGER, due_at INTEGER);
+             INSERT INTO outbox (created_at, due_at) VALUES
+             (100, 5000), (200, 700), (300, NULL), (400, NULL), (900, 2000)",
+        )
+        .unwrap();
+        let at = |now, most| count(&conn, Instant::from_millis(now), most).unwrap();
+        assert_eq!(at(1000, 100), Depth { due: 3, scheduled: 2, oldest_ms: 700 });
+        assert_eq!(at(1000, 2), Depth { due: 2, scheduled: 2, oldest_ms: 700 });
+        conn.execute_batch("DELETE FROM outbox WHERE due_at IS NULL").unwrap();
+        assert_eq!(at(1000, 100), Depth { due: 1, scheduled: 2, oldest_ms: 300 });
+    }
 }

@@ -104,6 +104,17 @@ async fn of_the_jobs_that_wait_those_of_a_higher_priority_are_taken_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_has_stopped_leaves_nothing_that_would_be_sent_again() {
+    let ground = Ground::new().await;
+    order_all(&ground, vec!["one".to_owned(), "two".to_owned()], Priority::Normal).await;
+    let shutdown = Shutdown::new();
+    shutdown.cancel();
+    shared::bus::relay::run(ground.data.clone(), ground.bus.clone(), shutdown).await;
+    assert_eq!(messages(&ground, "JOBS").await, 2);
+    assert_eq!(outbox::depth(&ground.data).await.unwrap().due, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invariant_5_a_full_jobs_stream_holds_up_no_event_and_loses_no_job() {
     let ground = Ground::new().await;
     let limit = async |bytes: i64| {
