@@ -16,6 +16,8 @@ const CONSUMERS = [`${QUEUE}-high`, QUEUE, `${QUEUE}-low`];
 const HEARTBEAT_MS = 3000;
 // A message that came so often without an outcome takes its worker away.
 const DELIVERIES = 3;
+// Before it is tried again, when NATS is away or a consumer is not there.
+const PAUSE_MS = 1000;
 
 /** What came of a job: the outcome of docs/schemas/compute-result.schema.json. */
 function count(payload) {
@@ -53,7 +55,9 @@ async function work(bus, message) {
   const beating = setInterval(() => message.working(), HEARTBEAT_MS);
   try {
     const body = message.json();
-    for (const job of Array.isArray(body) ? body : [body]) { // a pack is an array
+    const jobs = Array.isArray(body) ? body : [body]; // a pack is an array
+    if (jobs.length === 0) throw new TypeError('its pack is empty');
+    for (const job of jobs) {
       if (typeof job?.id !== 'string') throw new TypeError('it has no id');
       const lost = message.info.deliveryCount > DELIVERIES;
       const outcome = lost ? { lost: 'its worker went away' } : count(job.payload);
@@ -82,4 +86,14 @@ const client = await connect({ servers: process.env.NATS_URL, maxReconnectAttemp
 const bus = jetstream(client);
 // Hearth's worker makes the consumers; ours only binds to them.
 const consumers = await Promise.all(CONSUMERS.map((name) => bus.consumers.get('JOBS', name)));
-for (;;) await work(bus, await pull(consumers));
+for (;;) {
+  try {
+    await work(bus, await pull(consumers));
+  } catch (error) {
+    // NATS is away, or Hearth's worker makes a consumer anew, which has the same name. What was
+    // not acknowledged comes again.
+    if (client.isClosed()) throw error;
+    console.error(`the work goes on in ${PAUSE_MS} ms: ${error}`);
+    await new Promise((resume) => setTimeout(resume, PAUSE_MS));
+  }
+}

@@ -10,9 +10,10 @@ import asyncio
 import base64
 import json
 import os
+import sys
 
 import nats
-from nats.errors import TimeoutError
+from nats.errors import Error, TimeoutError
 
 from enqueue import envelope
 
@@ -23,6 +24,8 @@ CONSUMERS = [f"{QUEUE}-high", QUEUE, f"{QUEUE}-low"]
 HEARTBEAT = 3
 # A message that came so often without an outcome takes its worker away.
 DELIVERIES = 3
+# Before it is tried again, when NATS is away or a consumer is not there.
+PAUSE = 1
 
 
 def count(payload):
@@ -77,7 +80,10 @@ async def work(jetstream, message):
     beating = asyncio.create_task(heartbeat(message))
     try:
         body = json.loads(message.data)
-        for job in body if isinstance(body, list) else [body]:  # a pack is a list
+        jobs = body if isinstance(body, list) else [body]  # a pack is a list
+        if not jobs:
+            raise ValueError("its pack is empty")
+        for job in jobs:
             lost = message.metadata.num_delivered > DELIVERIES
             outcome = {"lost": "its worker went away"} if lost else count(job["payload"])
             await hand_in(jetstream, job, outcome)
@@ -106,7 +112,13 @@ async def main():
         await jetstream.pull_subscribe_bind(consumer=name, stream="JOBS") for name in CONSUMERS
     ]
     while True:
-        await work(jetstream, await pull(subscriptions))
+        try:
+            await work(jetstream, await pull(subscriptions))
+        except Error as error:
+            # NATS is away, or Hearth's worker makes a consumer anew, which has the same name.
+            # What was not acknowledged comes again.
+            print(f"the work goes on in {PAUSE} s: {error!r}", file=sys.stderr, flush=True)
+            await asyncio.sleep(PAUSE)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
+use crate::jobs::enqueue::Priority;
 use crate::time::Instant;
 
 /// What an envelope with a small payload takes, so that its JSON does not grow
@@ -69,6 +70,9 @@ pub struct Envelope<P = Untyped> {
     /// Whether its key is freed when it ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unique: bool,
+    /// Which of two jobs that wait goes first; a worker takes it from the subject.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// The batch that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Uuid>,
@@ -103,6 +107,7 @@ impl<P> Envelope<P> {
             snoozes: 0,
             cost: 1,
             unique: false,
+            priority: Priority::Normal,
             batch: None,
             payload,
         }
@@ -124,8 +129,28 @@ impl<P> Envelope<P> {
     /// What is known about it, without the payload.
     #[must_use]
     pub fn facts(&self) -> Envelope<()> {
-        let Self { id, version, time, cause, attempt, snoozes, cost, unique, batch, .. } = *self;
-        let kind = self.kind.clone();
+        let Self { id, version, time, cause, attempt, snoozes, cost, unique, .. } = *self;
+        let Self { priority, batch, .. } = *self;
+        Envelope {
+            id,
+            kind: self.kind.clone(),
+            version,
+            time,
+            cause,
+            attempt,
+            snoozes,
+            cost,
+            unique,
+            priority,
+            batch,
+            payload: (),
+        }
+    }
+
+    /// The same with another payload.
+    pub fn with_payload<Q>(self, payload: Q) -> Envelope<Q> {
+        let Self { id, kind, version, time, cause, attempt, .. } = self;
+        let Self { snoozes, cost, unique, priority, batch, .. } = self;
         Envelope {
             id,
             kind,
@@ -136,16 +161,10 @@ impl<P> Envelope<P> {
             snoozes,
             cost,
             unique,
+            priority,
             batch,
-            payload: (),
+            payload,
         }
-    }
-
-    /// The same with another payload.
-    pub fn with_payload<Q>(self, payload: Q) -> Envelope<Q> {
-        let Self { id, kind, version, time, cause, attempt, snoozes, cost, unique, batch, .. } =
-            self;
-        Envelope { id, kind, version, time, cause, attempt, snoozes, cost, unique, batch, payload }
     }
 }
 

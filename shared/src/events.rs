@@ -49,8 +49,9 @@ impl Event {
 
     /// What became of a job.
     #[must_use]
-    pub fn job(change: &JobChange, cause: Uuid) -> Self {
-        Self::new(Topic::jobs(&change.queue), &format!("job.{}", change.state), cause, change)
+    pub fn job(change: &JobChange) -> Self {
+        let kind = format!("job.{}", change.state.as_str());
+        Self::new(Topic::jobs(&change.queue), &kind, change.job, change)
     }
 
     /// The result of a job, where `deploy/queues.yml` sends it to a topic.
@@ -113,8 +114,8 @@ pub struct JobChange {
     pub queue: String,
     /// Its kind.
     pub kind: String,
-    /// `running`, `done`, `retrying` or `dead`.
-    pub state: String,
+    /// Where it is now.
+    pub state: JobNews,
     /// The attempt that led there.
     pub attempt: u32,
     /// Why, when it failed.
@@ -122,6 +123,53 @@ pub struct JobChange {
     /// How far it is, from 0 to 1, when it runs and tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f32>,
+}
+
+impl JobChange {
+    /// Of a job, without more.
+    #[must_use]
+    pub fn new<P>(queue: &str, job: &Envelope<P>, state: JobNews) -> Self {
+        Self {
+            job: job.id,
+            queue: queue.to_owned(),
+            kind: job.kind.clone(),
+            state,
+            attempt: job.attempt,
+            error: None,
+            progress: None,
+        }
+    }
+}
+
+/// Where a job is, as those who follow its queue are told; the more telling of
+/// two is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobNews {
+    /// It is in the stream.
+    Queued,
+    /// A worker has begun it.
+    Running,
+    /// It did what it had to.
+    Done,
+    /// It failed, and comes again.
+    Retrying,
+    /// It gave up.
+    Dead,
+}
+
+impl JobNews {
+    /// The word used in kinds of events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Retrying => "retrying",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 /// How serious an alert is.

@@ -25,6 +25,8 @@ pub const ALL_JOBS: [&str; 6] = [
     "jobs.*.*.normal.*",
     "jobs.*.*.low.*",
 ];
+/// Filter of whatever is in [`JOBS`].
+pub const IN_JOBS: &str = "jobs.>";
 /// All of [`EVENTS`].
 pub const ALL_EVENTS: &str = "events.>";
 /// All of [`DEAD`].
@@ -87,6 +89,12 @@ pub fn consumer(queue: &str, priority: Priority) -> String {
         Priority::Normal => queue.to_owned(),
         other => format!("{queue}-{}", other.as_str()),
     }
+}
+
+/// The queue of a `jobs.` subject.
+#[must_use]
+pub fn queue_of(subject: &str) -> Option<&str> {
+    subject.strip_prefix("jobs.")?.split('.').next()
 }
 
 /// What the subject of a message of [`JOBS`] says of it.

@@ -37,6 +37,13 @@ impl Instant {
         text.parse::<Timestamp>().map(|at| Self(at.as_millisecond()))
     }
 
+    /// When a `UUIDv7` was made; other ids do not tell.
+    #[must_use]
+    pub fn of_id(id: uuid::Uuid) -> Option<Self> {
+        let (seconds, nanos) = id.get_timestamp()?.to_unix();
+        Some(Self(i64::try_from(seconds).ok()? * 1000 + i64::from(nanos / 1_000_000)))
+    }
+
     /// This moment and `span` more.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

@@ -70,11 +70,15 @@ def mistakes_in_queues_are_refused():
         "tick": {"queue": "words", "kind": "count", "every": "5m"}}}
     check.validate(right)
     wrong = [("timeout", "soon"), ("attempts", 0), ("role", "nobody"), ("retries", 3),
-             ("results", ["nowhere"]), ("rate", {"limit": 1})]
+             ("results", ["nowhere"]), ("rate", {"limit": 1}), ("timeout", "0s"),
+             ("backoff", "0ms"), ("concurrency", 1001), ("batch", 0), ("attempts", 101),
+             ("rate", {"limit": 0, "per": "1s"}), ("rate", {"limit": 1, "per": "0s"})]
     for key, value in wrong:
         file = copy.deepcopy(right)
         file["queues"]["words"][key] = value
         assert not check.is_valid(file), (key, value)
+    for name in ("words-high", "words-low", "Words"):
+        assert not check.is_valid({"queues": {name: WORDS}}), name
     for key in ("role", "timeout", "attempts", "backoff"):
         file = copy.deepcopy(right)
         del file["queues"]["words"][key]
@@ -203,9 +207,9 @@ def example_goes_on(language, suffix):
         before = dead()
         worker = site.start(language, f"worker.{suffix}")
         try:
-            for body in (b"no job", b"[7]"):
+            for body in (b"no job", b"[7]", b"[]"):
                 asyncio.run(site.on_bus(lambda bus: bus.publish("jobs.words.count", body)))
-            wait_for("both are dead", lambda: len(dead() - before) == 2)
+            wait_for("all are dead", lambda: len(dead() - before) == 3)
             reasons = [site.api(f"/api/v1/jobs/{job}")["reason"] for job in dead() - before]
             assert all("the message is no job" in reason for reason in reasons), reasons
             good = site.order(language, f"enqueue.{suffix}", {"text": "one"})
@@ -215,6 +219,26 @@ def example_goes_on(language, suffix):
             worker.kill()
             worker.wait()
     check.__doc__ = f"{suffix}: a message that is no job is kept as dead, and the program goes on"
+    return check
+
+
+def example_resumes(language, suffix):
+    """The check that a language's example goes on when its consumers are made anew."""
+    def check(site):
+        wait_for("the consumers of words", site.consumers_are_there)
+        worker = site.start(language, f"worker.{suffix}")
+        try:
+            order = lambda: site.order(language, f"enqueue.{suffix}", {"text": "one"})
+            assert site.ended(order())["state"] == "done"
+            for name in ("words-high", "words", "words-low"):
+                asyncio.run(site.on_bus(lambda bus: bus.delete_consumer("JOBS", name)))
+            wait_for("the consumers made anew", site.consumers_are_there)
+            assert site.ended(order())["state"] == "done"
+            assert worker.poll() is None, "the worker went away"
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: the program goes on when its consumers are made anew"
     return check
 
 
@@ -243,7 +267,8 @@ def results_satisfy_the_schema(site):
 ALONE = [queues_satisfy_their_schema, mistakes_in_queues_are_refused]
 ON_A_SITE = [example_works(PYTHON, "py"), example_works(NODE, "mjs"),
              envelopes_satisfy_the_schema, results_satisfy_the_schema,
-             example_goes_on(PYTHON, "py"), example_goes_on(NODE, "mjs")]
+             example_goes_on(PYTHON, "py"), example_goes_on(NODE, "mjs"),
+             example_resumes(PYTHON, "py"), example_resumes(NODE, "mjs")]
 
 
 def passed(check, *arguments):

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::db::posts::SaveError;
 use shared::error::chain;
-use shared::{blobs, db};
+use shared::{blobs, db, overview};
 
 /// The result of a handler.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -168,6 +168,15 @@ impl From<blobs::Error> for Error {
             blobs::Error::Key { .. } => Self::NotFound("object"),
             blobs::Error::Range { .. } => Self::Range,
             other => Self::Store(other),
+        }
+    }
+}
+
+impl From<overview::Error> for Error {
+    fn from(error: overview::Error) -> Self {
+        match error {
+            overview::Error::Database(error) => Self::Database(error),
+            overview::Error::Nats(error) => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -145,20 +145,6 @@ pub fn after_moment(asked: Option<String>) -> Result<Option<String>> {
     asked.map(|text| read(&text).ok_or_else(|| no_cursor(&text))).transpose()
 }
 
-/// Where a list of jobs goes on: as [`after_moment`], but a message that is no
-/// job has another id.
-///
-/// # Errors
-/// When it is no `next` of such a list.
-pub fn after_job(asked: Option<String>) -> Result<Option<String>> {
-    let is_cursor =
-        |text: &str| text.split_once('_').is_some_and(|(at, _)| at.parse::<i64>().is_ok());
-    match asked {
-        Some(text) if !is_cursor(&text) => Err(no_cursor(&text)),
-        fine => Ok(fine),
-    }
-}
-
 fn no_cursor(text: &str) -> Error {
     Error::bad_request(format!("after takes `next` of the page before; got {text:?}"))
 }

@@ -8,7 +8,7 @@ use axum::{Extension, Router, middleware};
 
 use crate::extract::BodyMax;
 use crate::routes::{
-    account, admin, backups, blog, comments, enqueue, feed, images, job, jobs, media, moderation,
+    account, admin, backups, blog, comments, enqueue, feed, images, jobs, media, moderation,
     openapi, posts, queues, search, signin, sources, stats, upload,
 };
 use crate::state::AppState;
@@ -118,7 +118,7 @@ fn api() -> Vec<(Method, &'static str, Answers)> {
         (Method::GET, "/jobs", get(jobs::list)),
         (Method::POST, "/jobs", post(enqueue::create).layer(text())),
         (Method::POST, "/jobs/retry", post(jobs::retry_all)),
-        (Method::GET, "/jobs/{id}", get(job::get)),
+        (Method::GET, "/jobs/{id}", get(jobs::get)),
         (Method::POST, "/jobs/{id}/retry", post(jobs::retry)),
         (Method::POST, "/jobs/{id}/discard", post(jobs::discard)),
         (Method::POST, "/jobs/{id}/cancel", post(jobs::cancel)),

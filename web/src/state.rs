@@ -1,13 +1,14 @@
 //! What every handler can reach.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use shared::blobs::{self, Bucket, Store};
 use shared::bus::Bus;
 use shared::db::{self, Data, Ttl, ttl};
+use shared::queues::Queues;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -45,6 +46,8 @@ pub struct Site {
     pub salts: Salts,
     /// What is measured of requests.
     pub metrics: Metrics,
+    /// The file of queues as it was when it was last without a mistake.
+    pub queues: Mutex<Option<Queues>>,
 }
 
 /// A counter of what one visitor does.
@@ -95,6 +98,7 @@ impl AppState {
             hit_limit,
             salts,
             metrics,
+            queues: Mutex::default(),
         };
         Ok(Self(Arc::new(site)))
     }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use shared::bus::Bus;
-use shared::db::{self, Data, alerts, done};
+use shared::bus::queues::Unworked;
+use shared::db::done::{self, Stranded};
+use shared::db::{self, Data, alerts};
 use shared::error::chain;
 use shared::events::AlertLevel;
 use shared::shutdown::Shutdown;
-use shared::subject::{self, JobAddress};
+use shared::subject;
 
 /// The pause before the advisories are asked for once more.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,9 +58,8 @@ async fn keep(bus: &Bus, data: &Data, advisory: &Advisory) {
     let kept = match bus.take_job(*seq).await {
         Ok(Some(message)) => {
             let bury = move |tx: &db::Tx<'_>| {
-                let address = JobAddress::parse(&message.subject);
-                let place = address.map_or(("unknown", "unknown"), |it| (it.queue, it.kind));
-                done::bury_poison(tx, &message.id, place, &message.body, &why)
+                let Unworked { id, subject, body } = &message;
+                done::bury_message(tx, Stranded { id, subject, body }, &why)
             };
             data.writer().write::<_, db::Error, _>(bury).await
         }

@@ -110,7 +110,16 @@ impl Config {
     }
 }
 
-/// What `worker jobs` needs: the directory of the databases.
+/// What `worker jobs` needs: directory and NATS.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn jobs_view(mut env: Env) -> Result<(PathBuf, Url), Mistakes> {
+    let view = (config::data_dir(&mut env), config::nats_url(&mut env));
+    env.finish(view)
+}
+
+/// What `worker sources` needs: the directory of the databases.
 ///
 /// # Errors
 /// Every mistake at once.

@@ -18,6 +18,8 @@ pub mod periodic;
 pub mod registry;
 pub mod reload;
 pub mod runner;
+pub mod unlisted;
+pub mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +105,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         background.spawn(relay::run(data, bus.clone(), ended.clone()));
     }
     if let Some(data) = data.clone() {
+        let live = queues.clone();
+        background.spawn(unlisted::run(bus.clone(), data.clone(), live, shutdown.clone()));
         background.spawn(periodic::run(data, queues.clone(), shutdown.clone()));
     }
     let shared = Arc::new(runner::Shared {
@@ -135,10 +139,11 @@ fn follow_queues(
     shared: Arc<runner::Shared>,
     changed: watch::Sender<Arc<Queues>>,
 ) -> impl Future<Output = ()> + use<> {
-    let (data, shutdown) = (shared.data.clone(), shared.shutdown.clone());
+    let stores = reload::Stores { bus: shared.bus.clone(), data: shared.data.clone() };
+    let shutdown = shared.shutdown.clone();
     let fits =
         move |queues: &Queues| shared.registry.check(queues).map_err(|error| error.to_string());
-    reload::follow(config.queues_file.clone(), fits, data, changed, shutdown)
+    reload::follow(config.queues_file.clone(), fits, stores, changed, shutdown)
 }
 
 async fn within_grace(work: impl Future<Output = ()>, shutdown: Shutdown) -> Result<(), RunError> {

@@ -31,7 +31,7 @@ pub async fn run(data: Data, queues: Live, shutdown: Shutdown) {
 }
 
 async fn send_if_due(data: &Data, name: &str, job: &Periodic) -> Result<(), shared::db::Error> {
-    if !periodic::is_due(data, name.to_owned()).await? {
+    if !periodic::is_due(data, name.to_owned(), job.every).await? {
         return Ok(());
     }
     let Periodic { queue, kind, payload, every, priority } = job;

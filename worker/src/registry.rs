@@ -15,7 +15,7 @@ use shared::db::{self, Tx};
 use shared::envelope::Envelope;
 use shared::error::chain;
 use shared::jobs::Job;
-use shared::jobs::images::ComputeOutcome;
+use shared::jobs::compute::ComputeOutcome;
 use shared::queues::{Queues, Role};
 use uuid::Uuid;
 

@@ -5,60 +5,128 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::db::{self, Data, alerts};
+use shared::bus::Bus;
+use shared::db::{Data, alerts, outbox};
+use shared::error::chain;
 use shared::events::AlertLevel;
 use shared::queues::Queues;
 use shared::shutdown::Shutdown;
 use tokio::sync::watch;
-use uuid::Uuid;
 
-/// How often the file is read. It is read, not watched: a file that is mounted
-/// into a container gives no notice of its changes.
+use crate::watched::Watched;
+
+/// How often the file is read.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// What is asked where a queue is dropped: whether nothing of it is left.
+#[derive(Clone)]
+pub struct Stores {
+    /// NATS.
+    pub bus: Bus,
+    /// The database, of a role that has it.
+    pub data: Option<Data>,
+}
+
+/// Why the settings stay as they were.
+enum Refusal {
+    /// The file is at fault.
+    Mistake(String),
+    /// It is not the file alone: what is wrong may pass, and the file is looked at
+    /// again.
+    NotNow(String),
+}
 
 /// Reads the file again and again, and passes on what `fits`, until `shutdown`.
 pub async fn follow(
     path: PathBuf,
     fits: impl Fn(&Queues) -> Result<(), String>,
-    data: Option<Data>,
+    stores: Stores,
     settings: watch::Sender<Arc<Queues>>,
     shutdown: Shutdown,
 ) {
-    let mut seen = None;
+    let text = tokio::fs::read_to_string(&path).await;
+    let mut file = Watched::new(path, text);
+    // What was read at the start may be older.
+    let (mut is_new, mut is_open) = (true, true);
     loop {
+        if is_new || is_open {
+            let now = Arc::clone(&settings.borrow());
+            match read(&file, &fits, &stores, &now).await {
+                Ok(queues) if queues == *now => is_open = false,
+                Ok(queues) => {
+                    let path = file.path().display();
+                    tracing::info!(%path, "the settings of the queues have changed");
+                    settings.send_replace(Arc::new(queues));
+                    is_open = false;
+                }
+                Err(refusal) => {
+                    is_open = matches!(refusal, Refusal::NotNow(_));
+                    let (Refusal::Mistake(problem) | Refusal::NotNow(problem)) = refusal;
+                    if is_new {
+                        tell(stores.data.as_ref(), &problem).await;
+                    }
+                }
+            }
+        }
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
-        let text = tokio::fs::read_to_string(&path).await.ok();
-        if text == seen {
-            continue;
-        }
-        seen = text;
-        // Read as a whole once more, so that its own error says what is wrong.
-        let read = Queues::read(&path).map_err(|error| error.to_string());
-        let checked = read.and_then(|queues| match fits(&queues) {
-            Ok(()) => Ok(queues),
-            Err(problem) => Err(format!("{}: {problem}", path.display())),
-        });
-        match checked {
-            Ok(queues) if queues == **settings.borrow() => {}
-            Ok(queues) => {
-                tracing::info!(path = %path.display(), "the settings of the queues have changed");
-                settings.send_replace(Arc::new(queues));
-            }
-            Err(problem) => refuse(data.as_ref(), &problem).await,
+        is_new = file.has_changed().await;
+    }
+}
+
+async fn read(
+    file: &Watched,
+    fits: impl Fn(&Queues) -> Result<(), String>,
+    stores: &Stores,
+    now: &Queues,
+) -> Result<Queues, Refusal> {
+    let path = file.path();
+    let mistake = |problem: &str| Refusal::Mistake(format!("{}: {problem}", path.display()));
+    let text = file.text().map_err(mistake)?;
+    let queues = Queues::parse(text).map_err(|problem| mistake(&problem))?;
+    fits(&queues).map_err(|problem| mistake(&problem))?;
+    let dropped = now.queues.keys().filter(|name| !queues.queues.contains_key(*name));
+    for name in dropped {
+        stores
+            .has_none_of(name)
+            .await
+            .map_err(|problem| Refusal::NotNow(format!("{}: {problem}", path.display())))?;
+    }
+    Ok(queues)
+}
+
+impl Stores {
+    /// Jobs of a queue that no file has would lie there and be taken by nobody.
+    async fn has_none_of(&self, queue: &str) -> Result<(), String> {
+        let unknown = |why: String| {
+            format!(
+                "the queue {queue} cannot be dropped before it is known that it is empty: {why}"
+            )
+        };
+        let stored = self.bus.jobs_by_queue().await.map_err(|error| unknown(chain(&error)))?;
+        let stored = stored.get(queue).copied().unwrap_or(0);
+        let unsent = match &self.data {
+            Some(data) => outbox::unsent(data, queue.to_owned()).await,
+            None => Ok(0),
+        };
+        match stored + unsent.map_err(|error| unknown(chain(&error)))? {
+            0 => Ok(()),
+            left => Err(format!(
+                "the queue {queue} is gone from the file, but {left} of its jobs are not over; \
+                 the change is taken up once they are, or called off"
+            )),
         }
     }
 }
 
 /// Says what is wrong where the operator looks.
-async fn refuse(data: Option<&Data>, problem: &str) {
+async fn tell(data: Option<&Data>, problem: &str) {
     tracing::error!(problem, "the settings of the queues stay as they were");
     let Some(data) = data else { return };
     let text = format!("the queues stay as they were: {problem}");
-    let raise = move |tx: &db::Tx<'_>| alerts::raise(tx, AlertLevel::Errors, &text, Uuid::now_v7());
-    if let Err(error) = data.writer().write::<_, db::Error, _>(raise).await {
-        tracing::warn!(%error, "the mistake could not be shown to the admin");
+    if let Err(error) = alerts::raise_now(data, AlertLevel::Errors, text).await {
+        tracing::warn!(error = chain(&error), "the mistake could not be shown to the admin");
     }
 }

@@ -14,6 +14,8 @@ use crate::time::Instant;
 
 /// The next message of an answer comes within this.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Events of one answer at most.
+const PAGE: usize = 500;
 /// Bytes of one answer at most.
 const BYTES: u64 = 4 * 1024 * 1024;
 
@@ -52,20 +54,40 @@ impl Bus {
         read.map_err(|problem| ReadError { stream: stream.to_owned(), problem })
     }
 
-    /// Events that were stored from `at` on, oldest first, at most `limit`.
+    /// Events that were stored from `from` to `until`, oldest first, at most
+    /// `limit`.
     ///
     /// # Errors
     /// When NATS is away or slow.
-    pub async fn events_from(&self, at: Instant, limit: usize) -> Result<Vec<Stored>, ReplayError> {
-        let ask = json!({
-            "batch": limit, "max_bytes": BYTES, "start_time": at, "next_by_subj": ALL_EVENTS,
-        });
-        let found = self.read(EVENTS, ask).await.map_err(ReplayError::new)?;
-        let stored = |it: Found| {
-            let topic = Topic::from_event_subject(&it.subject)?;
-            Some(Stored { seq: it.sequence, topic, body: it.body })
-        };
-        Ok(found.into_iter().filter_map(stored).collect())
+    pub async fn events_within(
+        &self,
+        from: Instant,
+        until: Instant,
+        limit: usize,
+    ) -> Result<Vec<Stored>, ReplayError> {
+        self.ready().map_err(ReplayError::new)?;
+        let mut begin = ("start_time", json!(from));
+        let mut events = Vec::new();
+        while events.len() < limit {
+            let batch = PAGE.min(limit - events.len());
+            let (place, value) = begin;
+            let ask = json!({
+                "batch": batch, "max_bytes": BYTES, "next_by_subj": ALL_EVENTS, place: value,
+            });
+            let page = self.read(EVENTS, ask).await.map_err(ReplayError::new)?;
+            let Some(last) = page.last() else { break };
+            let is_past = last.stored > until;
+            begin = ("seq", json!(last.sequence + 1));
+            let within = page.into_iter().take_while(|found| found.stored <= until);
+            events.extend(within.filter_map(|it| {
+                let topic = Topic::from_event_subject(&it.subject)?;
+                Some(Stored { seq: it.sequence, topic, body: it.body })
+            }));
+            if is_past {
+                break;
+            }
+        }
+        Ok(events)
     }
 
     async fn read(&self, stream: &str, ask: Value) -> Result<Vec<Found>, String> {

@@ -3,11 +3,14 @@
 pub mod control;
 mod direct;
 mod pack;
+pub mod pauses;
 mod publish;
+mod queued;
 pub mod queues;
 pub mod relay;
 pub mod replay;
 mod streams;
+pub mod waiting;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Bus;
+use crate::events::Event;
 
 /// JetStream takes at most so many messages in an atomic batch.
 pub(super) const BATCH_MAX: usize = 1000;
@@ -30,6 +31,15 @@ pub struct Message {
     pub subject: String,
     /// What it says.
     pub body: Bytes,
+}
+
+/// An event that is not sent through the outbox.
+impl From<Event> for Message {
+    fn from(event: Event) -> Self {
+        let Event { topic, envelope } = event;
+        let (msg_id, body) = (envelope.msg_id(), envelope.to_json().into());
+        Self { msg_id, subject: topic.subject(), body }
+    }
 }
 
 /// Why a message is not known to be stored.

@@ -1,32 +1,23 @@
 //! What the JOBS stream says of its queues, for the admin's eyes.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer;
-use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::Stream;
 use futures_util::TryStreamExt as _;
-use serde::Deserialize;
+use futures_util::future::try_join_all;
 
 use super::Bus;
-use super::control::Control;
-use super::direct::Found;
 use crate::db::reconcile::Held;
-use crate::envelope::Envelope;
 use crate::jobs::enqueue::Priority;
 use crate::subject::{self, JobAddress};
 use crate::time::Instant;
 
 /// NATS is asked for so long at most: somebody waits for the page.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Messages that are read at once where jobs are looked for.
+/// Messages that are read at once where all are read.
 const PAGE: usize = 256;
-/// Pages that are read at most for one answer.
-const PAGES_MAX: usize = 8;
-/// All jobs.
-const ALL: &str = "jobs.>";
-/// A pause has to have an end; this one is as good as none.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A queue, now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,19 +32,21 @@ pub struct QueueState {
     pub paused: bool,
 }
 
-/// A job that is in the stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Waiting {
-    /// Its queue.
-    pub queue: String,
-    /// Its kind.
-    pub kind: String,
-    /// The job; none when the message is no job at all.
-    pub job: Option<Envelope>,
-    /// When it was stored.
-    pub stored: Instant,
-    /// Whether a worker has it.
-    pub running: bool,
+impl QueueState {
+    fn of<'a>(
+        Stock { messages, jobs }: Stock,
+        oldest: Option<Instant>,
+        consumers: impl Iterator<Item = &'a consumer::Info>,
+    ) -> Self {
+        let (mut taken, mut paused) = (0, false);
+        for info in consumers {
+            taken += info.num_ack_pending as u64;
+            paused |= info.paused;
+        }
+        // Of packs it is not known which are taken: their mean size has to do.
+        let in_flight = (taken * jobs).checked_div(messages).unwrap_or(0).min(jobs);
+        Self { depth: jobs - in_flight, in_flight, oldest, paused }
+    }
 }
 
 /// A message that no worker will be given any more.
@@ -69,62 +62,114 @@ pub struct Unworked {
 
 /// The queues could not be looked at, or changed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot ask NATS about its queues: {0}")]
-pub struct QueueError(String);
-
-fn failed(error: impl std::fmt::Display) -> QueueError {
-    QueueError(error.to_string())
+pub enum QueueError {
+    /// NATS is away, slow, or refuses.
+    #[error("cannot ask NATS about its queues: {0}")]
+    Nats(String),
+    /// There is more than could be looked through.
+    #[error(
+        "the job is not in the database, and NATS holds more jobs than could be looked \
+         through in time: it may be among them"
+    )]
+    Unfinished,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    error: Option<Refusal>,
+pub(super) fn failed(error: impl std::fmt::Display) -> QueueError {
+    QueueError::Nats(error.to_string())
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    #[serde(default)]
-    description: String,
+/// What `asked` gives, when that is soon.
+pub(super) async fn in_time<T>(
+    asked: impl Future<Output = Result<T, QueueError>>,
+) -> Result<T, QueueError> {
+    tokio::time::timeout(PATIENCE, asked).await.map_err(|_| failed("no answer in time"))?
+}
+
+/// What the stream holds of a queue.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stock {
+    messages: u64,
+    jobs: u64,
 }
 
 impl Bus {
-    /// How the queue `name` is.
+    /// How the queues `names` are, and each other that the stream holds jobs of.
     ///
     /// # Errors
     /// When NATS is away or slow.
-    pub async fn queue_state(&self, name: &str) -> Result<QueueState, QueueError> {
-        self.ready().map_err(QueueError)?;
-        let asked = tokio::time::timeout(PATIENCE, self.ask_queue(name)).await;
-        asked.map_err(|_| failed("no answer in time"))?
+    pub async fn queue_states(
+        &self,
+        names: impl IntoIterator<Item = &String>,
+    ) -> Result<BTreeMap<String, QueueState>, QueueError> {
+        let names: BTreeSet<String> = names.into_iter().cloned().collect();
+        in_time(self.ask_queues(names)).await
     }
 
-    async fn ask_queue(&self, name: &str) -> Result<QueueState, QueueError> {
-        let stream = self.jobs_stream().await?;
-        let all = subject::job(name, ">");
+    async fn ask_queues(
+        &self,
+        mut names: BTreeSet<String>,
+    ) -> Result<BTreeMap<String, QueueState>, QueueError> {
+        let (stock, consumers) = (self.stock().await?, self.consumers().await?);
+        names.extend(stock.keys().cloned());
+        let state = async |name: String| {
+            let held = stock.get(&name).copied().unwrap_or_default();
+            let oldest = if held.messages > 0 { self.oldest(&name).await? } else { None };
+            let known = Priority::ALL.map(|it| consumers.get(&subject::consumer(&name, it)));
+            let state = QueueState::of(held, oldest, known.into_iter().flatten());
+            Ok((name, state))
+        };
+        Ok(try_join_all(names.into_iter().map(state)).await?.into_iter().collect())
+    }
+
+    async fn oldest(&self, queue: &str) -> Result<Option<Instant>, QueueError> {
+        let all = subject::job(queue, ">");
         let oldest = self.direct(subject::JOBS, &all, 1, 1).await.map_err(failed)?;
-        let (messages, jobs) = count(&stream, &all).await?;
-        let (mut taken, mut paused) = (0, false);
-        for priority in Priority::ALL {
-            if let Some(info) = consumer(&stream, name, priority).await? {
-                taken += info.num_ack_pending as u64;
-                paused |= info.paused;
-            }
-        }
-        // Of packs it is not known which are taken: their mean size has to do.
-        let in_flight = (taken * jobs).checked_div(messages).unwrap_or(0).min(jobs);
-        let oldest = oldest.first().map(|message| message.stored);
-        Ok(QueueState { depth: jobs - in_flight, in_flight, oldest, paused })
+        Ok(oldest.first().map(|message| message.stored))
     }
 
-    /// All jobs that the stream holds.
+    /// How many jobs the stream holds, by queue; a queue without any is left out.
+    ///
+    /// # Errors
+    /// When NATS is away or slow.
+    pub async fn jobs_by_queue(&self) -> Result<BTreeMap<String, u64>, QueueError> {
+        let stock = in_time(self.stock()).await?;
+        Ok(stock.into_iter().map(|(name, held)| (name, held.jobs)).collect())
+    }
+
+    /// The stream's list of subjects tells what it holds.
+    async fn stock(&self) -> Result<BTreeMap<String, Stock>, QueueError> {
+        self.ready().map_err(failed)?;
+        let stream = self.jobs_stream().await?;
+        let mut subjects = stream.info_with_subjects(subject::IN_JOBS).await.map_err(failed)?;
+        let mut stock: BTreeMap<String, Stock> = BTreeMap::new();
+        while let Some((subject, number)) = subjects.try_next().await.map_err(failed)? {
+            let Some(address) = JobAddress::parse(&subject) else { continue };
+            let held = stock.entry(address.queue.to_owned()).or_default();
+            held.messages += number as u64;
+            held.jobs += number as u64 * address.packed.unwrap_or(1);
+        }
+        Ok(stock)
+    }
+
+    /// The consumers of the stream, by name.
+    pub(super) async fn consumers(&self) -> Result<HashMap<String, consumer::Info>, QueueError> {
+        self.ready().map_err(failed)?;
+        let consumers = self.jobs_stream().await?.consumers();
+        let named = consumers.map_ok(|info| (info.name.clone(), info));
+        named.try_collect().await.map_err(failed)
+    }
+
+    /// All jobs that the stream holds, and which of its queues are paused.
     ///
     /// # Errors
     /// When NATS is away or slow.
     pub async fn held(&self) -> Result<Held, QueueError> {
-        self.ready().map_err(QueueError)?;
-        let (mut held, mut from) = (Held::default(), 1);
+        self.ready().map_err(failed)?;
+        let mut held = Held::of(self.paused_queues().await?);
+        let mut from = 1;
         loop {
-            let page = self.direct(subject::JOBS, ALL, from, PAGE).await.map_err(failed)?;
+            let page =
+                self.direct(subject::JOBS, subject::IN_JOBS, from, PAGE).await.map_err(failed)?;
             let Some(last) = page.last() else { return Ok(held) };
             from = last.sequence + 1;
             page.iter().for_each(|found| held.note(&found.body));
@@ -133,69 +178,6 @@ impl Bus {
 
     async fn jobs_stream(&self) -> Result<Stream<()>, QueueError> {
         self.jetstream().get_stream_no_info(subject::JOBS).await.map_err(failed)
-    }
-
-    /// The jobs of the queue `name` that are in the stream from the place
-    /// `from` on, oldest first: those that run, or those that wait. About
-    /// `limit` of them, and where more would be looked for.
-    ///
-    /// # Errors
-    /// When NATS is away or slow.
-    pub async fn waiting(
-        &self,
-        name: &str,
-        running: bool,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Vec<Waiting>, Option<u64>), QueueError> {
-        self.ready().map_err(QueueError)?;
-        let asked = tokio::time::timeout(PATIENCE, self.ask_waiting(name, running, from, limit));
-        asked.await.map_err(|_| failed("no answer in time"))?
-    }
-
-    async fn ask_waiting(
-        &self,
-        name: &str,
-        running: bool,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Vec<Waiting>, Option<u64>), QueueError> {
-        let handed_out = self.handed_out(name).await?;
-        let all = subject::job(name, ">");
-        let least = handed_out.into_iter().min().unwrap_or(0) + 1;
-        let mut from = if running { from } else { from.max(least) };
-        let mut jobs = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let page = self.direct(subject::JOBS, &all, from, PAGE).await.map_err(failed)?;
-            let Some(last) = page.last() else { return Ok((jobs, None)) };
-            from = last.sequence + 1;
-            for found in page {
-                let address = JobAddress::parse(&found.subject);
-                let priority = address.map_or(Priority::Normal, |it| it.priority);
-                let taken = found.sequence <= handed_out[priority as usize];
-                if taken == running {
-                    let next = found.sequence + 1;
-                    jobs.extend(expanded(name, found, running));
-                    if jobs.len() >= limit {
-                        return Ok((jobs, Some(next)));
-                    }
-                }
-            }
-        }
-        Ok((jobs, Some(from)))
-    }
-
-    /// Up to where each priority was handed out: what is there before that, and
-    /// still in the stream, is under way.
-    async fn handed_out(&self, name: &str) -> Result<[u64; 3], QueueError> {
-        let stream = self.jobs_stream().await?;
-        let mut handed_out = [0; 3];
-        for priority in Priority::ALL {
-            if let Some(info) = consumer(&stream, name, priority).await? {
-                handed_out[priority as usize] = info.delivered.stream_sequence;
-            }
-        }
-        Ok(handed_out)
     }
 
     /// Whether the JOBS stream holds a message of one of `subjects` at the place `seq` or
@@ -219,7 +201,7 @@ impl Bus {
     /// # Errors
     /// When NATS is away or slow.
     pub async fn take_job(&self, seq: u64) -> Result<Option<Unworked>, QueueError> {
-        let found = self.direct(subject::JOBS, "jobs.>", seq, 1).await.map_err(failed)?;
+        let found = self.direct(subject::JOBS, subject::IN_JOBS, seq, 1).await.map_err(failed)?;
         let same = found.into_iter().find(|found| found.sequence == seq);
         Ok(same.map(|found| Unworked {
             id: format!("{}.{seq}.{}", subject::JOBS, found.stored.millis()),
@@ -235,78 +217,4 @@ impl Bus {
     pub async fn drop_job(&self, seq: u64) -> Result<(), QueueError> {
         self.jobs_stream().await?.delete_message(seq).await.map(|_| ()).map_err(failed)
     }
-
-    /// Hands out no more jobs of the queue `name`, until [`Bus::resume`].
-    ///
-    /// # Errors
-    /// When NATS is away, or no worker has ever taken from the queue.
-    pub async fn pause(&self, name: &str) -> Result<(), QueueError> {
-        let until = Instant::now().plus(FOR_EVER);
-        self.set_pause(name, serde_json::json!({"pause_until": until})).await
-    }
-
-    /// Hands out jobs of the queue `name` again.
-    ///
-    /// # Errors
-    /// As [`Bus::pause`].
-    pub async fn resume(&self, name: &str) -> Result<(), QueueError> {
-        self.set_pause(name, serde_json::json!({})).await?;
-        // A request that waits at the server since before is not served.
-        self.control(&Control::Pull { queue: name.to_owned() }).await.map_err(failed)
-    }
-
-    async fn set_pause(&self, name: &str, body: serde_json::Value) -> Result<(), QueueError> {
-        self.ready().map_err(QueueError)?;
-        for priority in Priority::ALL {
-            let consumer = subject::consumer(name, priority);
-            let subject = format!("$JS.API.CONSUMER.PAUSE.{}.{consumer}", subject::JOBS);
-            let request = self.client().request(subject, body.to_string().into());
-            let answer = tokio::time::timeout(PATIENCE, request).await;
-            let answer = answer.map_err(|_| failed("no answer in time"))?.map_err(failed)?;
-            let answer: Answer = serde_json::from_slice(&answer.payload).map_err(failed)?;
-            if let Some(refusal) = answer.error {
-                return Err(QueueError(refusal.description));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One job of a message, or all of a pack.
-fn expanded(queue: &str, found: Found, running: bool) -> Vec<Waiting> {
-    let kind = JobAddress::parse(&found.subject).map_or("", |it| it.kind).to_owned();
-    let jobs = if found.body.starts_with(b"[") {
-        let jobs = serde_json::from_slice::<Vec<Envelope>>(&found.body);
-        jobs.map_or_else(|_| vec![None], |jobs| jobs.into_iter().map(Some).collect())
-    } else {
-        vec![serde_json::from_slice(&found.body).ok()]
-    };
-    let stored = found.stored;
-    let one = |job| Waiting { queue: queue.to_owned(), kind: kind.clone(), job, stored, running };
-    jobs.into_iter().map(one).collect()
-}
-
-async fn consumer(
-    stream: &Stream<()>,
-    queue: &str,
-    priority: Priority,
-) -> Result<Option<consumer::Info>, QueueError> {
-    match stream.consumer_info(subject::consumer(queue, priority)).await {
-        Ok(info) => Ok(Some(info)),
-        // No worker has ever taken from it.
-        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// How many messages there are, and how many jobs they hold.
-async fn count(stream: &Stream<()>, all: &str) -> Result<(u64, u64), QueueError> {
-    let mut subjects = stream.info_with_subjects(all).await.map_err(failed)?;
-    let (mut messages, mut jobs) = (0, 0);
-    while let Some((subject, number)) = subjects.try_next().await.map_err(failed)? {
-        let packed = JobAddress::parse(&subject).and_then(|it| it.packed).unwrap_or(1);
-        messages += number as u64;
-        jobs += number as u64 * packed;
-    }
-    Ok((messages, jobs))
 }

@@ -8,15 +8,14 @@
 //! or the worker its job.
 //!
 //! Jobs, events and dead letters go their own ways: a full JOBS stream holds up
-//! no event.
+//! no event. A lane that failed rests for a moment; the others go on.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
-
 use super::pack::{self, Parcel};
+use super::queued::Queued;
 use super::{Bus, Message, PublishError};
 use crate::db::outbox::{self, Due, Lane};
 use crate::db::{self, Data, Presence};
@@ -29,7 +28,7 @@ const PAGE: usize = 2000;
 const TICK: Duration = Duration::from_millis(250);
 /// How often it is looked for what others left behind.
 const ADOPT_EVERY: Duration = Duration::from_secs(1);
-/// The pause after a failure.
+/// The pause after a failure: of a lane, or of all when it was not a lane's.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A message that was refused alone is tried again after this.
 const POSTPONED_FOR: Duration = Duration::from_secs(10);
@@ -60,7 +59,7 @@ pub async fn run(data: Data, bus: Bus, shutdown: Shutdown) {
             Ok(()) => TICK,
             Err(error) => {
                 report(&error);
-                PAUSE
+                if matches!(error, RelayError::Publish(_)) { TICK } else { PAUSE }
             }
         };
         let wait = async {
@@ -93,6 +92,10 @@ pub struct Relay {
     after: [i64; 3],
     /// When that was; none when a row may have been left.
     read: Option<Instant>,
+    /// Until when each lane rests, after it failed.
+    rests: [Option<Instant>; 3],
+    /// What those who follow a queue are told.
+    queued: Queued,
     sent: Arc<Mutex<Sent>>,
     presence: Option<Presence>,
     adopted: Option<Instant>,
@@ -112,7 +115,8 @@ impl Relay {
     pub fn new(data: Data, bus: Bus) -> Self {
         data.fresh().want();
         let (sent, presence, adopted) = (Arc::default(), None, None);
-        Self { data, bus, after: [0; 3], read: None, sent, presence, adopted }
+        let (rests, queued) = ([None; 3], Queued::default());
+        Self { data, bus, after: [0; 3], read: None, rests, queued, sent, presence, adopted }
     }
 
     /// Sends everything that is due now.
@@ -123,6 +127,8 @@ impl Relay {
         self.bus.ready().map_err(RelayError::Away)?;
         // It stays unset when a row is left.
         let mut read = self.read.take();
+        let now = Instant::now();
+        self.rests = self.rests.map(|until| until.filter(|until| *until > now));
         match self.data.fresh().take() {
             Some(rows) if read.is_some() => self.send_fresh(rows).await?,
             _ => read = None,
@@ -132,7 +138,8 @@ impl Relay {
             self.adopt().await?;
             while self.send_page().await? {}
         }
-        self.read = read;
+        self.read = read.filter(|_| self.rests == [None; 3]);
+        self.queued.tell(&self.bus);
         Ok(())
     }
 
@@ -148,6 +155,26 @@ impl Relay {
         round
     }
 
+    /// Notes how the lanes fared; gives the first failure.
+    fn after_sending(&mut self, results: [Result<(), RelayError>; 3]) -> Result<(), RelayError> {
+        let mut all = Ok(());
+        for (rests, result) in self.rests.iter_mut().zip(results) {
+            if result.is_err() {
+                *rests = Some(Instant::now() + PAUSE);
+            }
+            all = all.and(result);
+        }
+        self.forget_sent();
+        all
+    }
+
+    /// Sends rows of each lane, all at once.
+    async fn send_lanes(&self, lanes: [Vec<outbox::Row>; 3]) -> [Result<(), RelayError>; 3] {
+        let [jobs, events, dead] = lanes.map(|rows| self.send(rows));
+        let (jobs, events, dead) = tokio::join!(jobs, events, dead);
+        [jobs, events, dead]
+    }
+
     /// Sends what was just committed.
     async fn send_fresh(&mut self, rows: Vec<outbox::Row>) -> Result<(), RelayError> {
         let mut lanes: [Vec<outbox::Row>; 3] = Default::default();
@@ -159,28 +186,27 @@ impl Relay {
                 lanes[lane as usize].push(row);
             }
         }
-        let results = join_all(lanes.into_iter().map(|rows| self.send(rows))).await;
-        self.forget_sent();
-        results.into_iter().collect()
+        let results = self.send_lanes(lanes).await;
+        self.after_sending(results)
     }
 
     /// Sends a page of each lane; whether there are more.
     async fn send_page(&mut self) -> Result<bool, RelayError> {
         self.forget_sent();
-        let lanes = outbox::due(&self.data, self.after, PAGE).await?;
+        let asked = Lane::ALL.map(|lane| lane as usize);
+        let asked = asked.map(|lane| self.rests[lane].is_none().then_some(self.after[lane]));
+        let lanes = outbox::due(&self.data, asked, PAGE).await?;
         let more = lanes.iter().any(|due| due.more);
         let lanes = lanes.map(|due| self.without_sent(due));
         let seen = lanes.each_ref().map(|due| due.seen);
-        let results = join_all(lanes.into_iter().map(|due| self.send(due.rows))).await;
-        let mut sent = Ok(more);
-        for (lane, result) in Lane::ALL.into_iter().zip(results) {
-            match result {
-                Ok(()) => self.after[lane as usize] = seen[lane as usize],
-                Err(error) => sent = sent.and(Err(error)),
+        let results = self.send_lanes(lanes.map(|due| due.rows)).await;
+        for (after, (seen, result)) in self.after.iter_mut().zip(seen.into_iter().zip(&results)) {
+            if result.is_ok() {
+                // A lane that rests has seen nothing.
+                *after = seen.max(*after);
             }
         }
-        self.forget_sent();
-        sent
+        self.after_sending(results).map(|()| more)
     }
 
     /// Looks now and then for rows of processes that are gone.
@@ -248,6 +274,7 @@ impl Relay {
     }
 
     fn was_stored(&self, parcel: &Parcel) {
+        self.queued.note(&parcel.message);
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.seqs.extend(&parcel.seqs);
         sent.to_forget.extend(&parcel.seqs);

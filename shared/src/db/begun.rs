@@ -1,5 +1,6 @@
 //! Jobs that came again while nothing was known of how they ended: their worker
-//! went away, and they may be why.
+//! went away, and they may be why. One that gave them back before it went is
+//! not.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -23,6 +24,25 @@ pub async fn again(data: &Data, job: Uuid, attempt: u32) -> Result<i64, Error> {
                        ON CONFLICT (job_id, attempt) DO UPDATE SET times = times + 1, at = ?3";
             tx.conn().prepare_cached(sql)?.execute(params![id, attempt, tx.now()])?;
             Ok(before)
+        })
+        .await
+}
+
+/// Notes that attempts which may have been begun were given back on purpose: that
+/// they come again is not their fault.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn given_back(data: &Data, attempts: Vec<(Uuid, u32)>) -> Result<(), Error> {
+    let sql = "INSERT INTO job_begun (job_id, attempt, times, at) VALUES (?1, ?2, -1, ?3) \
+               ON CONFLICT (job_id, attempt) DO UPDATE SET times = times - 1, at = ?3";
+    data.writer()
+        .write(move |tx: &Tx<'_>| {
+            let mut statement = tx.conn().prepare_cached(sql)?;
+            for (job, attempt) in attempts {
+                statement.execute(params![job.to_string(), attempt, tx.now()])?;
+            }
+            Ok(())
         })
         .await
 }

@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::{Data, Error, Tx, alerts, batches, outbox, unique};
 use crate::envelope::Envelope;
-use crate::events::{AlertLevel, Event, JobChange};
-use crate::jobs::enqueue::Priority;
+use crate::events::{AlertLevel, Event, JobChange, JobNews};
 use crate::subject::JobAddress;
 use crate::time::Instant;
 
@@ -130,7 +129,7 @@ pub async fn is_cancelled(data: &Data, id: Uuid) -> Result<bool, Error> {
 /// # Errors
 /// When a row cannot be written.
 pub fn release<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<(), Error> {
-    unique::release(tx, job)?;
+    let _free = unique::release(tx, job)?;
     batches::ended(tx, job)
 }
 
@@ -140,13 +139,24 @@ pub fn release<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<(), Error> {
 /// # Errors
 /// When the row cannot be written.
 pub fn failed<P>(tx: &Tx<'_>, job: &Envelope<P>, error: &str) -> Result<bool, Error> {
-    let sql = "INSERT INTO job_errors (job_id, attempt, at, error) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT DO NOTHING";
-    let row = params![job.id.to_string(), job.attempt, tx.now(), error];
+    ended_without(tx, job, error, false)
+}
+
+/// Writes down that an attempt ended and the job is not done: it failed, or was
+/// put off.
+fn ended_without<P>(
+    tx: &Tx<'_>,
+    job: &Envelope<P>,
+    why: &str,
+    put_off: bool,
+) -> Result<bool, Error> {
+    let sql = "INSERT INTO job_errors (job_id, attempt, at, error, put_off) \
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    let row = params![job.id.to_string(), job.attempt, tx.now(), why, put_off];
     Ok(tx.conn().prepare_cached(sql)?.execute(row)? == 1)
 }
 
-/// Whether this attempt is known to have failed: what follows from it was
+/// Whether this attempt is known to have failed, or to have been put off: what follows from it was
 /// written with it, so a second delivery has nothing to do.
 ///
 /// # Errors
@@ -164,15 +174,15 @@ pub fn has_failed<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<bool, Error> {
 /// When a row cannot be written.
 pub fn retry<P: Serialize + Clone>(
     tx: &Tx<'_>,
-    place: (&str, Priority),
+    queue: &str,
     job: &Envelope<P>,
     error: &str,
     due: Instant,
 ) -> Result<(), Error> {
     if failed(tx, job, error)? {
         let next = Envelope { attempt: job.attempt + 1, ..job.clone() };
-        outbox::again(tx, place, &next, due)?;
-        tell(tx, place.0, job, "retrying", Some(error))?;
+        outbox::again(tx, queue, &next, due)?;
+        tell(tx, queue, job, JobNews::Retrying, Some(error))?;
     }
     Ok(())
 }
@@ -183,14 +193,14 @@ pub fn retry<P: Serialize + Clone>(
 /// When a row cannot be written.
 pub fn snooze<P: Serialize + Clone>(
     tx: &Tx<'_>,
-    place: (&str, Priority),
+    queue: &str,
     job: &Envelope<P>,
     due: Instant,
 ) -> Result<(), Error> {
-    if failed(tx, job, "put off")? {
+    if ended_without(tx, job, "put off", true)? {
         let (attempt, snoozes) = (job.attempt + 1, job.snoozes + 1);
         let next = Envelope { attempt, snoozes, ..job.clone() };
-        outbox::again(tx, place, &next, due)?;
+        outbox::again(tx, queue, &next, due)?;
     }
     Ok(())
 }
@@ -251,8 +261,8 @@ fn lay_down<P: Serialize>(
     reason: &str,
 ) -> Result<bool, Error> {
     failed(tx, job, reason)?;
-    unique::release(tx, job)?;
     let dead = DeadJob {
+        unique_key: unique::release(tx, job)?,
         id: &job.id.to_string(),
         queue,
         kind: &job.kind,
@@ -263,7 +273,7 @@ fn lay_down<P: Serialize>(
     };
     let new = keep_dead(tx, &dead)?;
     if new {
-        tell(tx, queue, job, "dead", Some(reason))?;
+        tell(tx, queue, job, JobNews::Dead, Some(reason))?;
     }
     Ok(new)
 }
@@ -281,7 +291,8 @@ pub fn bury_poison(
     reason: &str,
 ) -> Result<(), Error> {
     let cause = Uuid::nil();
-    if keep_dead(tx, &DeadJob { id, queue, kind, cause, attempt: 1, reason, body })? {
+    let dead = DeadJob { id, queue, kind, cause, attempt: 1, reason, body, unique_key: None };
+    if keep_dead(tx, &dead)? {
         let text = format!("a message of queue {queue} ({kind}) is no job: {reason}");
         alerts::raise(tx, AlertLevel::Errors, &text, cause)?;
     }
@@ -297,7 +308,8 @@ pub async fn keep_unfit(data: &Data, seqs: Vec<i64>, why: String) -> Result<(), 
         .write(move |tx| {
             for seq in seqs {
                 if let Some(row) = outbox::take(tx, seq)? {
-                    bury_unfit(tx, &row, &why)?;
+                    let outbox::Row { msg_id, subject, body, .. } = &row;
+                    bury_message(tx, Stranded { id: msg_id, subject, body }, &why)?;
                 }
             }
             Ok(())
@@ -305,15 +317,47 @@ pub async fn keep_unfit(data: &Data, seqs: Vec<i64>, why: String) -> Result<(), 
         .await
 }
 
-fn bury_unfit(tx: &Tx<'_>, row: &outbox::Row, why: &str) -> Result<(), Error> {
-    let address = JobAddress::parse(&row.subject);
-    match (address, serde_json::from_slice::<Envelope>(&row.body)) {
-        (Some(address), Ok(job)) => bury(tx, address.queue, &job, why),
-        (address, _) => {
-            let place = address.map_or(("outbox", "unknown"), |it| (it.queue, it.kind));
-            bury_poison(tx, &row.msg_id, place, &row.body, why)
+/// A message that goes no further.
+#[derive(Debug, Clone, Copy)]
+pub struct Stranded<'a> {
+    /// Names it, should it be no job.
+    pub id: &'a str,
+    /// Where it went.
+    pub subject: &'a str,
+    /// Its bytes.
+    pub body: &'a [u8],
+}
+
+/// Keeps what a message holds as dead: its jobs, but those that are over or go
+/// on as another attempt; or its bytes, when it holds none.
+///
+/// # Errors
+/// When a row cannot be read or written.
+pub fn bury_message(tx: &Tx<'_>, message: Stranded<'_>, why: &str) -> Result<(), Error> {
+    let Stranded { id, subject, body } = message;
+    let Some(address) = JobAddress::parse(subject) else {
+        return bury_poison(tx, id, ("unknown", "unknown"), body, why);
+    };
+    let Some(jobs) = jobs_of(body, address.kind) else {
+        return bury_poison(tx, id, (address.queue, address.kind), body, why);
+    };
+    for job in jobs {
+        let job = Envelope { priority: address.priority, ..job };
+        if !is_over_in(tx, &job.id.to_string())? && !has_failed(tx, &job)? {
+            bury(tx, address.queue, &job, why)?;
         }
     }
+    Ok(())
+}
+
+/// One job, or those of a pack, all of the kind.
+fn jobs_of(body: &[u8], kind: &str) -> Option<Vec<Envelope>> {
+    let jobs = if body.starts_with(b"[") {
+        serde_json::from_slice::<Vec<Envelope>>(body).ok()?
+    } else {
+        vec![serde_json::from_slice(body).ok()?]
+    };
+    jobs.iter().all(|job| job.kind == kind).then_some(jobs)
 }
 
 struct DeadJob<'a> {
@@ -324,13 +368,17 @@ struct DeadJob<'a> {
     attempt: u32,
     reason: &'a str,
     body: &'a [u8],
+    /// The key that it held until now.
+    unique_key: Option<String>,
 }
 
 fn keep_dead(tx: &Tx<'_>, dead: &DeadJob<'_>) -> Result<bool, Error> {
-    let sql = "INSERT INTO dead_jobs (id, queue, kind, cause, attempt, reason, body, died_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
-    let DeadJob { id, queue, kind, cause, attempt, reason, body } = *dead;
-    let row = params![id, queue, kind, cause.to_string(), attempt, reason, body, tx.now()];
+    let sql = "INSERT INTO dead_jobs \
+               (id, queue, kind, cause, attempt, reason, body, died_at, unique_key) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+    let DeadJob { id, queue, kind, cause, attempt, reason, body, ref unique_key } = *dead;
+    let cause = cause.to_string();
+    let row = params![id, queue, kind, cause, attempt, reason, body, tx.now(), unique_key];
     let new = tx.conn().prepare_cached(sql)?.execute(row)? == 1;
     if new {
         outbox::dead_letter(tx, id, queue, kind, body)?;
@@ -346,17 +394,10 @@ pub fn tell<P>(
     tx: &Tx<'_>,
     queue: &str,
     job: &Envelope<P>,
-    state: &str,
+    state: JobNews,
     error: Option<&str>,
 ) -> Result<(), Error> {
-    let change = JobChange {
-        job: job.id,
-        queue: queue.to_owned(),
-        kind: job.kind.clone(),
-        state: state.to_owned(),
-        attempt: job.attempt,
-        error: error.map(str::to_owned),
-        progress: None,
-    };
-    outbox::event(tx, &Event::job(&change, job.id))
+    let error = error.map(str::to_owned);
+    let change = JobChange { error, ..JobChange::new(queue, job, state) };
+    outbox::event(tx, &Event::job(&change))
 }

@@ -1,34 +1,51 @@
 //! Jobs as the admin sees them: lists, one job, the dead ones and what can be
 //! done with them.
 
+mod replay;
+mod state;
+mod trace;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{Data, Error, Page, Tx, batches, done, outbox};
 use crate::envelope::Envelope;
 use crate::subject;
 use crate::time::Instant;
 
-/// A job that ended, as lists show it.
+pub use replay::{Replayed, replay, replay_all};
+pub use state::{BadState, JobState};
+pub use trace::{ended_job, followers};
+
+/// A job as lists show it, wherever it is on its way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Ended {
-    /// The job's id; for a poison message, the id it was given.
+pub struct Listed {
+    /// The job's id; for a poison message, the id it was given, and none while
+    /// it waits in the stream.
     pub id: String,
     /// Its queue.
     pub queue: String,
     /// Its kind.
     pub kind: String,
-    /// `done` or `dead`.
-    pub state: &'static str,
+    /// How far it is.
+    pub state: JobState,
     /// The id of what led to it.
     pub cause: String,
-    /// The attempt that ended it.
+    /// The attempt that is next, under way, or was last.
     pub attempt: u32,
-    /// When it ended.
+    /// When it was stored, is due, or ended.
     pub at: Instant,
     /// Why it died.
     pub reason: Option<String>,
+}
+
+impl Listed {
+    /// When it was made, which the ids of most jobs tell; else what is known of
+    /// it.
+    #[must_use]
+    pub fn made(&self) -> Instant {
+        self.id.parse().ok().and_then(Instant::of_id).unwrap_or(self.at)
+    }
 }
 
 /// One failed attempt.
@@ -47,10 +64,11 @@ pub struct Attempt {
 pub struct Detail {
     /// What the list shows.
     #[serde(flatten)]
-    pub job: Ended,
+    pub job: Listed,
     /// Every failed attempt, oldest first.
     pub errors: Vec<Attempt>,
-    /// The message as it came, when the job is dead (lossy where it is no text).
+    /// The message as it came (lossy where it is no text); of a job that is done
+    /// it is not kept.
     pub body: Option<String>,
 }
 
@@ -75,7 +93,7 @@ pub async fn list(
     queue: Option<String>,
     after: Option<String>,
     limit: usize,
-) -> Result<Page<Ended>, Error> {
+) -> Result<Page<Listed>, Error> {
     let cursor = after.as_deref().and_then(|cursor| cursor.split_once('_'));
     let cursor = cursor.and_then(|(at, id)| Some((at.parse::<i64>().ok()?, id.to_owned())));
     let rows = data.readers().read(move |conn| {
@@ -88,7 +106,7 @@ pub async fn list(
         jobs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
         Ok::<_, Error>(jobs)
     });
-    let cursor = |job: &Ended| format!("{}_{}", job.at.millis(), job.id);
+    let cursor = |job: &Listed| format!("{}_{}", job.at.millis(), job.id);
     Ok(Page::cut(rows.await?, limit, cursor))
 }
 
@@ -98,7 +116,7 @@ fn select_ended(
     queue: Option<&str>,
     after: Option<&(i64, String)>,
     limit: usize,
-) -> Result<Vec<Ended>, Error> {
+) -> Result<Vec<Listed>, Error> {
     let (table, at, reason) =
         if dead { ("dead_jobs", "died_at", "reason") } else { ("job_done", "finished_at", "NULL") };
     let sql = format!(
@@ -113,12 +131,12 @@ fn select_ended(
     Ok(jobs.collect::<Result<_, _>>()?)
 }
 
-fn ended(row: &rusqlite::Row<'_>, dead: bool) -> rusqlite::Result<Ended> {
-    Ok(Ended {
+fn ended(row: &rusqlite::Row<'_>, dead: bool) -> rusqlite::Result<Listed> {
+    Ok(Listed {
         id: row.get(0)?,
         queue: row.get(1)?,
         kind: row.get(2)?,
-        state: if dead { "dead" } else { "done" },
+        state: if dead { JobState::Dead } else { JobState::Done },
         cause: row.get(3)?,
         attempt: row.get(4)?,
         at: row.get(5)?,
@@ -164,58 +182,13 @@ pub async fn errors_of(data: &Data, id: String) -> Result<Vec<Attempt>, Error> {
 }
 
 fn attempts(conn: &Connection, id: &str) -> Result<Vec<Attempt>, Error> {
-    let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 ORDER BY attempt";
+    let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 AND put_off = 0 \
+               ORDER BY attempt";
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map([id], |row| {
         Ok(Attempt { attempt: row.get(0)?, at: row.get(1)?, error: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Sends a dead job back to its queue. `None` when there is none of that id;
-/// else the id it runs under now, or `Err` when its bytes are no job.
-///
-/// # Errors
-/// When it cannot be read or written.
-pub async fn replay(data: &Data, id: String) -> Result<Option<Uuid>, Error> {
-    data.writer().write(move |tx| replay_in(tx, &id)).await
-}
-
-/// Sends dead jobs back to their queues, those that are jobs, in one
-/// transaction; gives how many.
-///
-/// # Errors
-/// When they cannot be read or written.
-pub async fn replay_all(data: &Data, ids: Vec<String>) -> Result<usize, Error> {
-    data.writer()
-        .write(move |tx| {
-            let mut sent = 0;
-            for id in ids {
-                match replay_in(tx, &id) {
-                    Ok(found) => sent += usize::from(found.is_some()),
-                    Err(Error::Corrupt { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(sent)
-        })
-        .await
-}
-
-fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
-    let sql = "SELECT queue, body FROM dead_jobs WHERE id = ?1";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let Some((queue, body)) = tx.conn().query_row(sql, [id], read).optional()? else {
-        return Ok(None);
-    };
-    let job = serde_json::from_slice::<Envelope>(&body).ok();
-    let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
-        let value = String::from_utf8_lossy(&body).chars().take(80).collect();
-        return Err(Error::Corrupt { value, expected: "a job's envelope" });
-    };
-    let id_now = outbox::replay(tx, &queue, job)?;
-    tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
-    Ok(Some(id_now))
 }
 
 /// Forgets a dead job; false when there is none of that id. A batch that it is
@@ -278,27 +251,6 @@ fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
     Ok(Cancelled::Told)
 }
 
-/// The jobs that led to `id` and followed from it, oldest first, itself among
-/// them: those that are over.
-///
-/// # Errors
-/// When they cannot be read.
-pub async fn trace(data: &Data, id: String, cause: String) -> Result<Vec<Ended>, Error> {
-    let sql = "SELECT id, queue, kind, cause, attempt, finished_at, NULL, 0 FROM job_done \
-               WHERE id IN (?1, ?2) OR cause IN (?1, ?2) \
-               UNION ALL \
-               SELECT id, queue, kind, cause, attempt, died_at, reason, 1 FROM dead_jobs \
-               WHERE id IN (?1, ?2) OR cause IN (?1, ?2) \
-               ORDER BY 6 LIMIT 100";
-    data.readers()
-        .read(move |conn| {
-            let mut statement = conn.prepare_cached(sql)?;
-            let rows = statement.query_map([id, cause], |row| ended(row, row.get(7)?))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
-}
-
 /// How many jobs are dead, by queue.
 ///
 /// # Errors
@@ -325,7 +277,8 @@ pub async fn done_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
 pub async fn failed_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
     let sql = "SELECT queue, count(*) FROM job_errors JOIN \
                (SELECT id, queue FROM job_done UNION ALL SELECT id, queue FROM dead_jobs) \
-               ON id = job_id WHERE at > (unixepoch('now') - 86400) * 1000 GROUP BY queue";
+               ON id = job_id WHERE at > (unixepoch('now') - 86400) * 1000 AND put_off = 0 \
+               GROUP BY queue";
     counts(data, sql).await
 }
 
@@ -349,6 +302,20 @@ async fn counts(data: &Data, sql: &'static str) -> Result<Vec<(String, i64)>, Er
         .await
 }
 
+/// Forgets what died before `before`. Batches wait for it no longer.
+fn forget_dead(tx: &Tx<'_>, before: Instant) -> Result<usize, Error> {
+    let of_batches = "SELECT body FROM dead_jobs WHERE died_at < ?1 \
+                      AND instr(body, CAST('\"batch\":' AS BLOB)) > 0";
+    let mut statement = tx.conn().prepare_cached(of_batches)?;
+    let mut rows = statement.query([before])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(job) = serde_json::from_slice::<Envelope>(&row.get::<_, Vec<u8>>(0)?) {
+            batches::ended(tx, &job)?;
+        }
+    }
+    Ok(tx.conn().execute("DELETE FROM dead_jobs WHERE died_at < ?1", [before])?)
+}
+
 /// Forgets what was done before `before`, and what died before `dead`. Keep what
 /// was done far longer than a message can live in a stream, else a redelivery
 /// would not be known as done.
@@ -360,7 +327,7 @@ pub async fn prune(data: &Data, before: Instant, dead: Instant) -> Result<usize,
         .write(move |tx| {
             let conn = tx.conn();
             let done = conn.execute("DELETE FROM job_done WHERE finished_at < ?1", [before])?;
-            let died = conn.execute("DELETE FROM dead_jobs WHERE died_at < ?1", [dead])?;
+            let died = forget_dead(tx, dead)?;
             let errors = conn.execute("DELETE FROM job_errors WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_cancels WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_begun WHERE at < ?1", [before])?;

@@ -17,6 +17,7 @@ pub mod images;
 pub mod jobs;
 mod origin;
 pub mod outbox;
+pub mod pauses;
 pub mod periodic;
 pub mod posts;
 mod readers;
@@ -105,6 +106,12 @@ pub enum Error {
     /// The writing thread has ended: the process is going down.
     #[error("the database is closed")]
     WriterGone,
+    /// A job cannot be sent back while another one holds its key.
+    #[error("the job {holder} holds its key: send it back when that one is over")]
+    KeyHeld {
+        /// That job.
+        holder: Uuid,
+    },
     /// A stored value is not what this program wrote.
     #[error("the database holds {value:?} where {expected} was expected")]
     Corrupt {

@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::files::remove;
+
 /// Beside the database.
 const DIR: &str = "relays";
 
@@ -47,7 +49,7 @@ impl Presence {
             if is_held(&entry.path())? {
                 living.push(name);
             } else {
-                forget(&entry.path())?;
+                remove(&entry.path())?;
             }
         }
         Ok(living)
@@ -70,13 +72,6 @@ fn is_held(path: &Path) -> io::Result<bool> {
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-fn forget(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod waiting;
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use uuid::Uuid;
 use super::{Data, Error, Tx, unique};
 use crate::envelope::Envelope;
 use crate::events::Event;
-use crate::jobs::enqueue::{Enqueue, Priority};
+use crate::jobs::enqueue::{Enqueue, Hold, Unique};
 use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
 
-pub use waiting::{Depth, Scheduled, depth, find_job, scheduled};
+pub use waiting::{Depth, Scheduled, depth, find_job, scheduled, unsent};
 
 /// DEAD keeps so many bytes of a message at most, under NATS's limit of 1 MiB;
 /// the row in `dead_jobs` keeps all.
@@ -101,13 +102,13 @@ pub fn job<J: Job>(tx: &Tx<'_>, job: J, cause: Uuid) -> Result<Uuid, Error> {
 /// # Errors
 /// When the row cannot be written.
 pub fn enqueue<P: Serialize>(tx: &Tx<'_>, job: Enqueue<P>) -> Result<Uuid, Error> {
-    let Enqueue { queue, envelope, due, priority, travel, unique } = job;
+    let Enqueue { queue, envelope, due, travel, unique } = job;
     if let Some(unique) = unique
         && let Some(holder) = unique::take(tx, &queue, &unique, envelope.id)?
     {
         return Ok(holder);
     }
-    let subject = subject::job_at(&queue, &envelope.kind, priority);
+    let subject = subject::job_at(&queue, &envelope.kind, envelope.priority);
     let packs = travel == Travel::Packed;
     let row =
         Outgoing { due, packs, ..Outgoing::now(envelope.msg_id(), subject, envelope.to_json()) };
@@ -122,11 +123,11 @@ pub fn enqueue<P: Serialize>(tx: &Tx<'_>, job: Enqueue<P>) -> Result<Uuid, Error
 /// When the row cannot be written.
 pub fn again<P: Serialize>(
     tx: &Tx<'_>,
-    (queue, priority): (&str, Priority),
+    queue: &str,
     next: &Envelope<P>,
     due: Instant,
 ) -> Result<(), Error> {
-    let subject = subject::job_at(queue, &next.kind, priority);
+    let subject = subject::job_at(queue, &next.kind, next.priority);
     let row = Outgoing::now(next.msg_id(), subject, next.to_json());
     insert(tx, Outgoing { due: Some(due), ..row })
 }
@@ -135,33 +136,30 @@ pub fn again<P: Serialize>(
 ///
 /// # Errors
 /// When the row cannot be written.
-pub fn alone<P: Serialize>(
-    tx: &Tx<'_>,
-    (queue, priority): (&str, Priority),
-    job: &Envelope<P>,
-) -> Result<(), Error> {
-    let subject = subject::job_at(queue, &job.kind, priority);
+pub fn alone<P: Serialize>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<(), Error> {
+    let subject = subject::job_at(queue, &job.kind, job.priority);
     insert(tx, Outgoing::now(format!("{}.alone", job.msg_id()), subject, job.to_json()))
 }
 
-/// Sends the job that follows a batch.
-pub(super) fn follow(
-    tx: &Tx<'_>,
-    batch: Uuid,
-    subject: String,
-    body: Vec<u8>,
-) -> Result<(), Error> {
-    insert(tx, Outgoing::now(format!("batch.{batch}"), subject, body))
-}
-
 /// Sends a dead job back to its queue, as it was, with attempts counted anew.
-/// It gets a fresh id, since its old one may still be known as a duplicate.
-pub(super) fn replay(tx: &Tx<'_>, queue: &str, mut dead: Envelope) -> Result<Uuid, Error> {
+/// It gets a fresh id, since its old one may still be known as a duplicate, and
+/// takes its key again.
+pub(super) fn replay(
+    tx: &Tx<'_>,
+    queue: &str,
+    key: Option<String>,
+    mut dead: Envelope,
+) -> Result<Uuid, Error> {
     dead.cause = dead.id;
     dead.id = Uuid::now_v7();
     (dead.attempt, dead.snoozes) = (1, 0);
-    insert(tx, Outgoing::now(dead.msg_id(), subject::job(queue, &dead.kind), dead.to_json()))?;
-    Ok(dead.id)
+    let (id, travel) = (dead.id, Travel::Alone);
+    let unique = key.map(|key| Unique { key, hold: Hold::UntilOver });
+    let queue = Cow::Owned(queue.to_owned());
+    match enqueue(tx, Enqueue { queue, envelope: dead, due: None, travel, unique })? {
+        sent if sent == id => Ok(id),
+        holder => Err(Error::KeyHeld { holder }),
+    }
 }
 
 /// Tells `event` when the transaction commits.
@@ -214,19 +212,22 @@ fn insert(tx: &Tx<'_>, row: Outgoing) -> Result<(), Error> {
 }
 
 /// What this process has to send now, a [`Due`] a lane: rows after `after[lane]`
-/// that go at once, and scheduled ones whose time has come.
+/// that go at once, and scheduled ones whose time has come; nothing of a lane
+/// without one.
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn due(data: &Data, after: [i64; 3], limit: usize) -> Result<[Due; 3], Error> {
+pub async fn due(data: &Data, after: [Option<i64>; 3], limit: usize) -> Result<[Due; 3], Error> {
     let origin = data.origin();
     data.readers()
         .read(move |conn| {
             let newest = conn
                 .prepare_cached("SELECT coalesce(max(seq), 0) FROM outbox")?
                 .query_row([], |row| row.get(0))?;
-            let lane =
-                |lane: Lane| select_due(conn, lane, &origin, after[lane as usize], newest, limit);
+            let lane = |lane: Lane| match after[lane as usize] {
+                Some(after) => select_due(conn, lane, &origin, after, newest, limit),
+                None => Ok(Due::default()),
+            };
             Ok([lane(Lane::Jobs)?, lane(Lane::Events)?, lane(Lane::Dead)?])
         })
         .await

@@ -3,24 +3,37 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::{Data, Error, outbox};
 use crate::jobs::enqueue::Enqueue;
 use crate::time::Instant;
 
-/// Whether the job `name` is due. One that was never sent is due at once.
+/// Whether the job `name` is due. One that was never sent is due at once; one
+/// that is due later than its `every` lets, since that was longer, is due at the
+/// next multiple of it.
 ///
 /// # Errors
-/// When it cannot be read.
-pub async fn is_due(data: &Data, name: String) -> Result<bool, Error> {
+/// When it cannot be read or written.
+pub async fn is_due(data: &Data, name: String, every: Duration) -> Result<bool, Error> {
     let sql = "SELECT due_at FROM periodic_jobs WHERE name = ?1";
-    data.readers()
-        .read(move |conn| {
-            let due: Option<Instant> = conn.query_row(sql, [name], |row| row.get(0)).optional()?;
-            Ok(due.is_none_or(|due| due <= Instant::now()))
-        })
+    let asked = name.clone();
+    let read = move |conn: &Connection| {
+        Ok::<_, Error>(conn.query_row(sql, [asked], |row| row.get(0)).optional()?)
+    };
+    let due: Option<Instant> = data.readers().read(read).await?;
+    let next = following(Instant::now(), every);
+    if due.is_some_and(|due| due > next) {
+        bring_forward(data, name, next).await?;
+    }
+    Ok(due.is_none_or(|due| due <= Instant::now()))
+}
+
+async fn bring_forward(data: &Data, name: String, next: Instant) -> Result<(), Error> {
+    let sql = "UPDATE periodic_jobs SET due_at = ?2 WHERE name = ?1 AND due_at > ?2";
+    data.writer()
+        .write(move |tx| Ok(tx.conn().execute(sql, params![name, next]).map(|_| ())?))
         .await
 }
 

@@ -7,14 +7,14 @@
 //! for it is done once: what it does to a comment, a post or an image that is done already
 //! is nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Data, Error, Tx, alerts, outbox, uuid};
+use super::{Data, Error, Tx, alerts, outbox, pauses, uuid};
 use crate::events::AlertLevel;
 use crate::jobs::comments::CheckComment;
 use crate::jobs::enqueue::Enqueue;
@@ -30,9 +30,17 @@ const MARK: &str = "restored_at";
 pub struct Held {
     /// Their ids, and those of what they are about.
     ids: HashSet<String>,
+    /// Whether each queue that NATS knows is paused.
+    paused: BTreeMap<String, bool>,
 }
 
 impl Held {
+    /// Of a NATS that knows these queues, paused or not.
+    #[must_use]
+    pub fn of(paused: BTreeMap<String, bool>) -> Self {
+        Self { paused, ..Self::default() }
+    }
+
     /// Takes note of a message: one job, or a pack.
     pub fn note(&mut self, body: &[u8]) {
         if let Ok(message) = serde_json::from_slice(body) {
@@ -73,16 +81,18 @@ pub struct Reconciled {
     pub keys: usize,
     /// Batches that are open: of their jobs, those that were done since will not count.
     pub batches: usize,
+    /// Queues that are paused, or go on, as NATS has it.
+    pub pauses: usize,
 }
 
 impl fmt::Display for Reconciled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resent, comments, images, posts, keys, batches } = self;
+        let Self { resent, comments, images, posts, keys, batches, pauses } = self;
         write!(
             f,
             "{resent} jobs of the outbox go out under new ids; new jobs for {comments} comments, \
              {images} images and {posts} posts; {keys} keys of unique jobs freed; {batches} \
-             batches open"
+             batches open; {pauses} queues paused or not as NATS has it"
         )
     }
 }
@@ -128,6 +138,7 @@ fn reconcile(tx: &Tx<'_>, mut held: Held) -> Result<Reconciled, Error> {
         posts: posts(tx, &held, cause)?,
         keys: keys(tx, &held)?,
         batches: open_batches(tx)?,
+        pauses: take_pauses(tx, &held)?,
     };
     let text = format!("the database was restored at {restored_at} and reconciled: {done}");
     alerts::raise(tx, AlertLevel::Warnings, &text, cause)?;
@@ -195,6 +206,19 @@ fn open_batches(tx: &Tx<'_>) -> Result<usize, Error> {
     Ok(tx.conn().query_row(sql, [], |row| row.get(0))?)
 }
 
+/// NATS is later than the database: what it says of a pause was said last.
+fn take_pauses(tx: &Tx<'_>, held: &Held) -> Result<usize, Error> {
+    let mut taken = 0;
+    for (queue, paused) in &held.paused {
+        let known = pauses::get_in(tx.conn(), queue)?;
+        if known.unwrap_or(false) != *paused {
+            pauses::set_in(tx, queue, *paused)?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
 /// The ids that no job on its way is about.
 fn orphans(tx: &Tx<'_>, held: &Held, sql: &str) -> Result<Vec<String>, Error> {
     let mut statement = tx.conn().prepare(sql)?;
@@ -237,13 +261,17 @@ mod tests {
             Ok(())
         };
         data.writer().write(fill).await.unwrap();
-        let mut in_nats = Held::default();
+        super::pauses::set(&data, "views".to_owned(), true).await.unwrap();
+        let in_nats = [("views", false), ("mail", true), ("posts", false)];
+        let mut in_nats = Held::of(in_nats.map(|(name, it)| (name.to_owned(), it)).into());
         in_nats.note(serde_json::json!({"payload": {"image": held_image}}).to_string().as_bytes());
         assert!(restored_at(&data).await.unwrap().is_some());
         let done = after_restore(&data, in_nats).await.unwrap();
         let after = restored_at(&data).await.unwrap();
+        let paused = super::pauses::all(&data).await.unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(done, Reconciled { images: 1, keys: 1, ..Reconciled::default() });
+        assert_eq!(done, Reconciled { images: 1, keys: 1, pauses: 2, ..Reconciled::default() });
+        assert_eq!((paused.get("views"), paused.get("mail")), (Some(&false), Some(&true)));
         assert_eq!(after, None);
     }
 }

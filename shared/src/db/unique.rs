@@ -32,11 +32,13 @@ pub(super) fn take(
     Ok(None)
 }
 
-/// Frees the key of a job that is over, unless it is held for a time.
-pub(super) fn release<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<(), Error> {
-    if job.unique {
-        let sql = "DELETE FROM unique_jobs WHERE job_id = ?1 AND expires_at IS NULL";
-        tx.conn().prepare_cached(sql)?.execute([job.id.to_string()])?;
+/// Frees the key of a job that is over, unless it is held for a time; gives the
+/// key that is free now.
+pub(super) fn release<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<Option<String>, Error> {
+    if !job.unique {
+        return Ok(None);
     }
-    Ok(())
+    let sql = "DELETE FROM unique_jobs WHERE job_id = ?1 AND expires_at IS NULL RETURNING key";
+    let mut statement = tx.conn().prepare_cached(sql)?;
+    Ok(statement.query_row([job.id.to_string()], |row| row.get(0)).optional()?)
 }

@@ -1,11 +1,27 @@
-//! What a compute worker, which has no database, asks the data worker to keep.
+//! How a compute job ends, and what a worker without a database asks the data
+//! worker to keep.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Job;
-use super::images::ComputeOutcome;
 use crate::envelope::Envelope;
+
+/// How a compute job ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComputeOutcome<T> {
+    /// It made this.
+    Made(T),
+    /// Worth another attempt: the store was away.
+    Failed(String),
+    /// Never worth another: the input is at fault.
+    Refused(String),
+    /// It took its worker away, again and again.
+    Lost(String),
+    /// The admin cancelled it while it ran.
+    Cancelled,
+}
 
 /// Keep a message that a worker without a database could not read as a dead job.
 #[derive(Debug, Clone, Serialize, Deserialize)]

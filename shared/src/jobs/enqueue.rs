@@ -28,6 +28,11 @@ impl Priority {
     /// All of them, the first first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    pub(crate) fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+
     /// The word used in subjects and in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -48,8 +53,6 @@ pub struct Enqueue<P> {
     pub envelope: Envelope<P>,
     /// Not before; at once when there is none.
     pub due: Option<Instant>,
-    /// Which goes first.
-    pub priority: Priority,
     /// Whether it may share a message with others.
     pub travel: Travel,
     /// While another job holds its key, it is not sent.
@@ -79,7 +82,7 @@ impl<J: Job> Enqueue<J> {
     pub fn new(job: J, cause: Uuid) -> Self {
         let (queue, travel) = (Cow::Borrowed(J::QUEUE), J::TRAVEL);
         let envelope = job.envelope(cause);
-        Self { queue, envelope, due: None, priority: Priority::Normal, travel, unique: None }
+        Self { queue, envelope, due: None, travel, unique: None }
     }
 }
 
@@ -87,8 +90,7 @@ impl<P> Enqueue<P> {
     /// A job of a kind that is known by its name alone; it travels alone.
     pub fn of(queue: impl Into<Cow<'static, str>>, kind: &str, cause: Uuid, payload: P) -> Self {
         let envelope = Envelope::new(kind, 1, cause, payload);
-        let (queue, priority, travel) = (queue.into(), Priority::Normal, Travel::Alone);
-        Self { queue, envelope, due: None, priority, travel, unique: None }
+        Self { queue: queue.into(), envelope, due: None, travel: Travel::Alone, unique: None }
     }
 
     /// Not before `due`.
@@ -99,8 +101,9 @@ impl<P> Enqueue<P> {
 
     /// Before or after others of its queue.
     #[must_use]
-    pub fn priority(self, priority: Priority) -> Self {
-        Self { priority, ..self }
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.envelope.priority = priority;
+        self
     }
 
     /// Sent only while no other job of its queue holds `key`.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::compute::ComputeOutcome;
 use super::{Job, Travel};
 
 /// Pixels of a side of the square cover, at most.
@@ -35,22 +36,6 @@ pub struct VariantsMade {
 impl Job for VariantsMade {
     const QUEUE: &'static str = "image-results";
     const KIND: &'static str = "variants";
-}
-
-/// How a compute job ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComputeOutcome<T> {
-    /// It made this.
-    Made(T),
-    /// Worth another attempt: the store was away.
-    Failed(String),
-    /// Never worth another: the input is at fault.
-    Refused(String),
-    /// It took its worker away, again and again.
-    Lost(String),
-    /// The admin cancelled it while it ran.
-    Cancelled,
 }
 
 /// An image and its variants.

@@ -1,5 +1,6 @@
 //! `deploy/queues.yml`: every queue, and how its jobs are run.
 
+mod bounds;
 mod read;
 
 use std::collections::BTreeMap;
@@ -53,25 +54,25 @@ pub struct Queue {
     /// Where they run.
     pub role: Role,
     /// How many run at once: the sum of their costs, where a usual job costs 1.
-    #[serde(default = "one", deserialize_with = "read::positive")]
+    #[serde(default = "one", deserialize_with = "bounds::concurrency")]
     pub concurrency: usize,
     /// How many messages share a transaction at most.
-    #[serde(default = "one", deserialize_with = "read::positive")]
+    #[serde(default = "one", deserialize_with = "bounds::batch")]
     pub batch: usize,
     /// How long the first message of a batch waits for others.
-    #[serde(default, deserialize_with = "read::duration")]
+    #[serde(default, deserialize_with = "bounds::linger")]
     pub linger: Duration,
     /// How long one attempt may take.
-    #[serde(deserialize_with = "read::duration")]
+    #[serde(deserialize_with = "bounds::within_a_day")]
     pub timeout: Duration,
     /// How often a job is tried before it is dead.
-    #[serde(deserialize_with = "read::positive")]
+    #[serde(deserialize_with = "bounds::attempts")]
     pub attempts: usize,
     /// The pause before the second attempt; it doubles with each.
-    #[serde(deserialize_with = "read::duration")]
+    #[serde(deserialize_with = "bounds::pause")]
     pub backoff: Duration,
     /// The longest pause.
-    #[serde(default = "ten_minutes", deserialize_with = "read::duration")]
+    #[serde(default = "ten_minutes", deserialize_with = "bounds::pause")]
     pub backoff_max: Duration,
     /// How many are begun in a time; no limit when there is none.
     #[serde(default)]
@@ -98,10 +99,10 @@ impl Queue {
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// So many.
-    #[serde(deserialize_with = "read::positive")]
+    #[serde(deserialize_with = "bounds::limit")]
     pub limit: usize,
     /// In this time.
-    #[serde(deserialize_with = "read::duration")]
+    #[serde(deserialize_with = "bounds::within_a_day")]
     pub per: Duration,
     /// A field of the payload, each value of which has a limit of its own; one
     /// limit for all when there is none.
@@ -121,7 +122,7 @@ pub struct Periodic {
     #[serde(default = "nothing")]
     pub payload: serde_json::Value,
     /// The time between two of them.
-    #[serde(deserialize_with = "read::duration")]
+    #[serde(deserialize_with = "bounds::every")]
     pub every: Duration,
     /// Which of the jobs of its queue goes first.
     #[serde(default)]

@@ -1,11 +1,8 @@
 //! Reads the file: a mistake is told with its line and what would be right.
 
 use std::path::Path;
-use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de::Error as _};
-
-use super::{BadFile, Destination, Queues};
+use super::{BadFile, Destination, Queue, Queues, bounds};
 use crate::subject::is_word;
 
 impl Queues {
@@ -42,6 +39,9 @@ impl Queues {
             format!("there is no queue {queue}; there are {}", known.join(", "))
         };
         for (name, queue) in &self.queues {
+            if let Some(mistake) = bounds::clash(name).or_else(|| queue.mistake()) {
+                return Some((name.clone(), mistake));
+            }
             for result in &queue.results {
                 if let Destination::Job { queue, .. } = result
                     && !self.queues.contains_key(queue)
@@ -55,6 +55,21 @@ impl Queues {
     }
 }
 
+impl Queue {
+    /// The first thing in which two of its values are at odds.
+    fn mistake(&self) -> Option<String> {
+        let Self { backoff, backoff_max, rate, .. } = self;
+        if backoff > backoff_max {
+            return Some(format!(
+                "its backoff of {backoff:?} is longer than backoff_max, which is {backoff_max:?}"
+            ));
+        }
+        let by = rate.as_ref().and_then(|rate| rate.by.as_deref());
+        by.is_some_and(str::is_empty)
+            .then(|| "the rate's `by` is empty; it takes a field of the payload".to_owned())
+    }
+}
+
 /// The line where `name` is a key, as the words before a mistake.
 fn line_of(text: &str, name: &str) -> String {
     let key = format!("{name}:");
@@ -62,24 +77,10 @@ fn line_of(text: &str, name: &str) -> String {
     line.map_or_else(String::new, |line| format!("line {}: ", line + 1))
 }
 
-pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    match usize::deserialize(deserializer)? {
-        0 => Err(D::Error::custom("0 is too few; it takes 1 or more")),
-        number => Ok(number),
-    }
-}
-
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let span =
-        text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
-    span.ok_or_else(|| {
-        D::Error::custom(format!("{text:?} is no duration; it takes one such as 500ms, 30s or 5m"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::queues::Rate;
 
@@ -107,13 +108,52 @@ mod tests {
     #[test]
     fn a_mistake_is_refused_with_its_line_and_what_would_be_right() {
         refused(&GOOD.replace("timeout: 30s", "timeout: soon"), &["4", "soon", "500ms"]);
-        refused(&GOOD.replace("attempts: 5", "attempts: 0"), &["1 or more"]);
+        refused(&GOOD.replace("attempts: 5", "attempts: 0"), &["5", "0 is too few; it takes 1"]);
         refused(&GOOD.replace("backoff", "backof"), &["backof"]);
         refused(&GOOD.replace("mail:", "Mail Box:"), &["line 2", "a-z"]);
         refused(&format!("{GOOD}    results: [nowhere]\n"), &["nowhere", "jobs.<queue>.<kind>"]);
         refused(&format!("{GOOD}    results: [jobs.none.x]\n"), &["line 2", "none", "mail"]);
         let periodic = "periodic:\n  tick: {queue: none, kind: x, every: 5m}\n";
         refused(&format!("{GOOD}{periodic}"), &["line 8", "none", "mail"]);
+    }
+
+    #[test]
+    fn a_name_that_is_the_consumer_of_a_priority_is_refused() {
+        for name in ["mail-high", "mail-low"] {
+            let parts = ["line 2", name, "-high or -low", "\"mail\""];
+            refused(&GOOD.replace("mail:", &format!("{name}:")), &parts);
+        }
+        for name in ["high", "mail-highest", "follow", "mail-normal"] {
+            assert!(Queues::parse(&GOOD.replace("mail:", &format!("{name}:"))).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_senseless_value_is_refused_with_its_line_and_the_bounds() {
+        for (value, parts) in [
+            ("timeout: 0s", ["4", "too short", "1ms to 24h"]),
+            ("timeout: 25h", ["4", "too long", "1ms to 24h"]),
+            ("timeout: -1s", ["4", "is no duration", "30s"]),
+        ] {
+            refused(&GOOD.replace("timeout: 30s", value), &parts);
+        }
+        for (line, parts) in [
+            ("concurrency: 0", ["7", "too few", "1 to 1000"]),
+            ("concurrency: 100000", ["7", "too many", "1 to 1000"]),
+            ("batch: 1001", ["7", "too many", "1 to 1000"]),
+            ("linger: 10s", ["7", "too long", "0ms to 5s"]),
+            ("backoff_max: 169h", ["7", "too long", "1ms to 168h"]),
+            ("backoff_max: 500ms", ["line 2", "backoff of 1s", "500ms"]),
+            ("rate: {limit: 0, per: 1s}", ["7", "too few", "1 to 1000000"]),
+            ("rate: {limit: 1, per: 0s}", ["7", "too short", "1ms to 24h"]),
+            ("rate: {limit: 1, per: 1s, by: \"\"}", ["line 2", "by", "a field"]),
+        ] {
+            refused(&format!("{GOOD}    {line}\n"), &parts);
+        }
+        refused(&GOOD.replace("attempts: 5", "attempts: 101"), &["5", "1 to 100"]);
+        refused(&GOOD.replace("backoff: 1s", "backoff: 0s"), &["6", "1ms to 168h"]);
+        let periodic = "periodic:\n  tick: {queue: mail, kind: x, every: 0s}\n";
+        refused(&format!("{GOOD}{periodic}"), &["8", "too short", "1s to 8784h"]);
     }
 
     #[test]

@@ -33,7 +33,8 @@ fn the_schema_of_the_envelope_has_its_fields() {
     let plain = Envelope::new("kind", 1, Uuid::now_v7(), ());
     assert_eq!(words(&schema["required"]), keys_of(&plain));
     let batch = Some(Uuid::now_v7());
-    let full = Envelope { snoozes: 1, cost: 2, unique: true, batch, ..plain };
+    let priority = shared::jobs::enqueue::Priority::High;
+    let full = Envelope { snoozes: 1, cost: 2, unique: true, priority, batch, ..plain };
     assert_eq!(keys(&schema["properties"]), keys_of(&full));
 }
 

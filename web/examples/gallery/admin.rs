@@ -60,6 +60,7 @@ fn dashboard() -> DashboardPage {
 fn queues() -> Vec<QueueRow> {
     let queue = |name: &str, depth, in_flight, dead, paused| QueueRow {
         name: name.into(),
+        listed: name != "letters",
         depth,
         in_flight,
         done: depth * 40 + 17,
@@ -74,6 +75,7 @@ fn queues() -> Vec<QueueRow> {
         queue("mail", 1, 0, 1, true),
         queue("images", 3, 1, 1, false),
         queue("image-results", 0, 0, 0, false),
+        queue("letters", 2, 0, 0, false),
     ]
 }
 
@@ -232,7 +234,6 @@ fn job_detail() -> JobPage {
     let attempt = |number| Attempt {
         number,
         time: ago(4500 - i64::from(number) * 100),
-        worker: Some("worker-1".into()),
         error: Some(FAULT.into()),
     };
     let step = |what: &str, kind: &str, depth, state: Option<&str>| TraceStep {

@@ -41,7 +41,7 @@ pub fn filter(label: &str, count: Option<u64>, current: bool) -> Filter {
 }
 
 pub fn pager() -> Pager {
-    Pager { newer: Some("/?page=1".into()), older: Some("/?page=3".into()) }
+    Pager { newer: Some("/?page=1".into()), older: Some("/?page=3".into()), ..Pager::default() }
 }
 
 /// Posts of other sites.

@@ -107,9 +107,15 @@ fn message(hits: Vec<Hit>) -> Message {
 
 async fn empty_spool(bus: Bus, spool: Spool, shutdown: Shutdown) {
     let mut period = tokio::time::interval(SPOOL_PERIOD);
+    let mut sweep = tokio::time::interval(spool::STALE);
     loop {
         tokio::select! {
             _ = period.tick() => {}
+            _ = sweep.tick() => {
+                if let Err(error) = spool.forget_leftovers().await {
+                    tracing::warn!(%error, "half-written packs stay in the spool");
+                }
+            }
             () = shutdown.cancelled() => return,
         }
         if bus.ready().is_ok()

@@ -95,7 +95,7 @@ async fn page_of_posts(
     let status = Some(PostStatus::Published);
     let found = posts::list(&state.data, Filter { status, tag, after, limit: PAGE }).await?;
     let older = found.next.map(|next| format!("{base}?after={}", query_value(&next)));
-    Ok((found.items, Pager { newer, older }))
+    Ok((found.items, Pager { newer, older, ..Pager::default() }))
 }
 
 /// What the address of a post says besides.

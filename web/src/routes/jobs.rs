@@ -4,114 +4,22 @@ use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use shared::bus::control::Control;
-use shared::bus::queues::Waiting;
-use shared::db::jobs::{self as job_rows, Cancelled};
-use shared::db::{self, outbox};
-use shared::envelope::Envelope;
-use shared::subject::JobAddress;
-use shared::time::Instant;
+use shared::db::jobs::{self as job_rows, Cancelled, Detail, JobState, Listed, Replayed};
+use shared::db::{self, Page};
+use shared::overview::{self, Cursor};
 use uuid::Uuid;
 
-use super::{job, queues};
+use super::queues;
 use crate::auth::Admin;
 use crate::error::{Error, Result};
-use crate::extract::{self, Path, Query, limit};
+use crate::extract::{Path, Query, limit};
 use crate::state::AppState;
 
 /// Jobs of one page of the list.
 const PAGE: usize = 50;
-/// Dead jobs that are sent back at once; more need another call.
-const BULK: usize = 1000;
-
-/// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobState {
-    /// It waits.
-    Queued,
-    /// A worker has it.
-    Running,
-    /// Its time has not come.
-    Scheduled,
-    /// It is done.
-    Done,
-    /// It gave up.
-    Dead,
-}
-
-impl JobState {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Queued, Self::Running, Self::Scheduled, Self::Done, Self::Dead];
-
-    /// The word used in the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Scheduled => "scheduled",
-            Self::Done => "done",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// A job in a list.
-#[derive(Debug, Clone, Serialize)]
-pub struct Listed {
-    /// Its id.
-    pub id: String,
-    /// Its queue.
-    pub queue: String,
-    /// Its kind.
-    pub kind: String,
-    /// How far it is.
-    pub state: &'static str,
-    /// The id of what led to it.
-    pub cause: String,
-    /// The attempt that is next, under way, or was last.
-    pub attempt: u32,
-    /// When it was made, waits for, or ended.
-    pub at: Instant,
-    /// Why it died.
-    pub reason: Option<String>,
-}
-
-impl From<job_rows::Ended> for Listed {
-    fn from(job: job_rows::Ended) -> Self {
-        let job_rows::Ended { id, queue, kind, state, cause, attempt, at, reason } = job;
-        Self { id, queue, kind, state, cause, attempt, at, reason }
-    }
-}
-
-impl Listed {
-    pub(super) fn of_message(
-        queue: &str,
-        kind: &str,
-        job: Option<Envelope>,
-        state: JobState,
-        at: Instant,
-    ) -> Self {
-        let (id, cause, attempt) = job.map_or_else(
-            || (String::new(), String::new(), 1),
-            |job| (job.id.to_string(), job.cause.to_string(), job.attempt),
-        );
-        Self {
-            id,
-            queue: queue.to_owned(),
-            kind: kind.to_owned(),
-            state: state.as_str(),
-            cause,
-            attempt,
-            at,
-            reason: None,
-        }
-    }
-}
 
 /// Which jobs a list holds.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -130,80 +38,46 @@ pub struct Asked {
 ///
 /// # Errors
 /// When a queue is unknown, or the database or NATS fails.
-pub async fn page(state: &AppState, asked: Asked) -> Result<(Vec<Listed>, Option<String>)> {
+pub async fn page(state: &AppState, asked: Asked) -> Result<Page<Listed>> {
     let limit = limit(asked.limit, PAGE)?;
     let queue = asked.queue.filter(|queue| !queue.is_empty());
-    if let Some(queue) = &queue
-        && !queues::read(state).await?.queues.contains_key(queue)
-    {
-        return Err(Error::NotFound("queue"));
+    if let Some(queue) = &queue {
+        queues::known(state, queue).await?;
     }
-    let after = extract::after_job(asked.after)?;
-    match asked.state {
-        Some(JobState::Scheduled) => Ok((scheduled(state, queue, limit).await?, None)),
-        Some(JobState::Queued) => Ok((in_stream(state, queue, false, limit).await?, None)),
-        Some(JobState::Running) => Ok((in_stream(state, queue, true, limit).await?, None)),
-        Some(JobState::Done) => over(state, job_rows::Which::Done, queue, after, limit).await,
-        Some(JobState::Dead) => over(state, job_rows::Which::Dead, queue, after, limit).await,
-        None => {
-            let mut all = Vec::new();
-            if after.is_none() {
-                all = in_stream(state, queue.clone(), true, limit).await?;
-                all.extend(in_stream(state, queue.clone(), false, limit).await?);
-                all.extend(scheduled(state, queue.clone(), limit).await?);
-            }
-            let (ended, next) = over(state, job_rows::Which::Both, queue, after, limit).await?;
-            all.extend(ended);
-            Ok((all, next))
-        }
+    let after = asked.after.map(|text| cursor(&text, asked.state)).transpose()?;
+    let asked = overview::Asked { queue, state: asked.state, after, limit };
+    Ok(overview::list(&state.data, &state.bus, asked).await?)
+}
+
+fn cursor(text: &str, state: Option<JobState>) -> Result<Cursor> {
+    let cursor: Cursor = text.parse().map_err(Error::bad_request)?;
+    if cursor.fits(state) {
+        return Ok(cursor);
     }
+    let problem = format!("after takes `next` of a page of the same state; got {text:?}");
+    Err(Error::BadRequest(problem))
 }
 
-async fn over(
-    state: &AppState,
-    which: job_rows::Which,
-    queue: Option<String>,
-    after: Option<String>,
-    limit: usize,
-) -> Result<(Vec<Listed>, Option<String>)> {
-    let page = job_rows::list(&state.data, which, queue, after, limit).await?;
-    Ok((page.items.into_iter().map(Listed::from).collect(), page.next))
+/// Finds a job where it is.
+///
+/// # Errors
+/// When there is no such job; when it cannot be known whether there is; when the
+/// database fails.
+pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
+    let found = overview::find(&state.data, &state.bus, id).await?;
+    found.ok_or(Error::NotFound("job"))
 }
 
-async fn scheduled(state: &AppState, queue: Option<String>, limit: usize) -> Result<Vec<Listed>> {
-    let rows = outbox::scheduled(&state.data, queue, limit).await?;
-    let listed = rows.into_iter().filter_map(|row| {
-        let address = JobAddress::parse(&row.subject)?;
-        let job = serde_json::from_slice(&row.body).ok();
-        Some(Listed::of_message(address.queue, address.kind, job, JobState::Scheduled, row.due))
-    });
-    Ok(listed.collect())
-}
-
-async fn in_stream(
-    state: &AppState,
-    queue: Option<String>,
-    running: bool,
-    limit: usize,
-) -> Result<Vec<Listed>> {
-    let names = match queue {
-        Some(queue) => vec![queue],
-        None => queues::read(state).await?.queues.into_keys().collect(),
-    };
-    let mut listed = Vec::new();
-    for name in names {
-        let waiting = state.bus.waiting(&name, running, 1, limit).await;
-        let (waiting, _) = waiting.map_err(|error| Error::unavailable(error.to_string()))?;
-        listed.extend(waiting.into_iter().map(of_waiting));
-    }
-    listed.sort_by_key(|job| std::cmp::Reverse(job.at));
-    listed.truncate(limit);
-    Ok(listed)
-}
-
-pub(super) fn of_waiting(job: Waiting) -> Listed {
-    let state = if job.running { JobState::Running } else { JobState::Queued };
-    Listed::of_message(&job.queue, &job.kind, job.job, state, job.stored)
+/// `GET /api/v1/jobs/{id}`, with every error.
+///
+/// # Errors
+/// As [`find`].
+pub async fn get(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    Ok(JsonBody(find(&state, &id).await?).into_response())
 }
 
 /// `GET /api/v1/jobs`.
@@ -215,8 +89,7 @@ pub async fn list(
     _: Admin,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let (items, next) = page(&state, asked).await?;
-    Ok(JsonBody(json!({"items": items, "next": next})).into_response())
+    Ok(JsonBody(page(&state, asked).await?).into_response())
 }
 
 /// `POST /api/v1/jobs/{id}/retry`: sends a dead job back to its queue.
@@ -235,7 +108,7 @@ pub async fn retry(
 /// Sends a dead job back; gives the id it has now.
 ///
 /// # Errors
-/// When no dead job has the id, or its bytes are no job.
+/// When no dead job has the id, its bytes are no job, or another job holds its key.
 pub async fn replay(state: &AppState, id: String) -> Result<String> {
     match job_rows::replay(&state.data, id).await {
         Ok(Some(now)) => Ok(now.to_string()),
@@ -243,6 +116,7 @@ pub async fn replay(state: &AppState, id: String) -> Result<String> {
         Err(db::Error::Corrupt { .. }) => {
             Err(Error::Conflict("the message is no job, and can only be discarded".to_owned()))
         }
+        Err(held @ db::Error::KeyHeld { .. }) => Err(Error::Conflict(held.to_string())),
         Err(error) => Err(error.into()),
     }
 }
@@ -280,8 +154,7 @@ pub async fn cancel(
 /// # Errors
 /// As [`cancel`].
 pub async fn call_off(state: &AppState, id: &str) -> Result<()> {
-    let job: Uuid =
-        job::find(state, id).await?.job.id.parse().map_err(|_| Error::NotFound("job"))?;
+    let job: Uuid = find(state, id).await?.job.id.parse().map_err(|_| Error::NotFound("job"))?;
     match job_rows::cancel(&state.data, id.to_owned()).await? {
         Cancelled::Over => Err(Error::Conflict("the job is over already".to_owned())),
         Cancelled::Now => Ok(()),
@@ -304,24 +177,19 @@ pub async fn retry_all(
     _: Admin,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let body = replay_all(&state, asked).await?;
-    Ok((StatusCode::ACCEPTED, JsonBody(body)).into_response())
+    let replayed = replay_all(&state, asked).await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(replayed)).into_response())
 }
 
-/// Sends up to a thousand dead jobs back; gives how many went and how many
-/// cannot.
+/// Sends all dead jobs back, or those of one queue; gives how many went and how
+/// many cannot.
 ///
 /// # Errors
 /// As [`retry_all`].
-pub async fn replay_all(state: &AppState, asked: Asked) -> Result<Value> {
+pub async fn replay_all(state: &AppState, asked: Asked) -> Result<Replayed> {
     if asked.state.is_some_and(|state| state != JobState::Dead) {
         return Err(Error::bad_request("only dead jobs can be retried: state takes dead"));
     }
     let queue = asked.queue.filter(|queue| !queue.is_empty());
-    let page = job_rows::list(&state.data, job_rows::Which::Dead, queue, None, BULK).await?;
-    let ids: Vec<String> = page.items.into_iter().map(|job| job.id).collect();
-    let asked = ids.len();
-    let retried = job_rows::replay_all(&state.data, ids).await?;
-    let refused = asked - retried;
-    Ok(json!({"retried": retried, "refused": refused, "more": page.next.is_some()}))
+    Ok(job_rows::replay_all(&state.data, queue).await?)
 }

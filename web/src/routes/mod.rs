@@ -8,7 +8,6 @@ pub mod comments;
 pub mod enqueue;
 pub mod feed;
 pub mod images;
-pub mod job;
 pub mod jobs;
 pub mod media;
 pub mod moderation;

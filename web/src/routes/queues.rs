@@ -1,97 +1,61 @@
 //! Queues: what waits, what runs, what came of it.
 
-use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::json;
-use shared::bus::queues::QueueState;
+use shared::bus::pauses::{self, PauseError};
 use shared::db::jobs as job_rows;
+use shared::error::chain;
+use shared::overview;
 use shared::queues::Queues;
-use shared::time::Instant;
 
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::Path;
 use crate::state::AppState;
 
-/// A queue as the API gives it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shown {
-    /// Its name.
-    pub name: String,
-    /// `data`, `compute` or `external`.
-    pub role: &'static str,
-    /// Jobs that wait.
-    pub depth: u64,
-    /// Jobs under way.
-    pub in_flight: u64,
-    /// Jobs done in the last day.
-    pub done: i64,
-    /// Attempts that failed in the last day, of jobs that are over.
-    pub failed: i64,
-    /// Jobs that gave up.
-    pub dead: i64,
-    /// Age of the oldest job that is not over, in milliseconds.
-    pub oldest_ms: Option<u64>,
-    /// Jobs done in a second, over the last minute.
-    pub rate: f64,
-    /// Whether no job is handed out.
-    pub paused: bool,
-}
-
-/// Every queue, in order of name, and why the figures of NATS are missing, if
-/// they are.
+/// Every queue, in order of name: those of the file, and others that NATS holds
+/// jobs of.
 ///
 /// # Errors
 /// When the database fails, or the file of queues cannot be used.
-pub async fn all(state: &AppState) -> Result<(Vec<Shown>, Option<String>)> {
-    let queues = read(state).await?.queues;
-    let asked = queues.keys().map(|name| state.bus.queue_state(name));
-    let states = futures_util::future::join_all(asked).await;
-    let by = |rows: Vec<(String, i64)>| rows.into_iter().collect::<HashMap<String, i64>>();
-    let done = by(job_rows::done_by_queue(&state.data).await?);
-    let failed = by(job_rows::failed_by_queue(&state.data).await?);
-    let dead = by(job_rows::dead_by_queue(&state.data).await?);
-    let fresh = by(job_rows::done_in_a_minute(&state.data).await?);
-    let (mut shown, mut problem) = (Vec::new(), None);
-    for ((name, queue), asked) in queues.into_iter().zip(states) {
-        let now = asked.unwrap_or_else(|error| {
-            problem = Some(error.to_string());
-            QueueState::default()
-        });
-        let of = |counts: &HashMap<String, i64>| counts.get(&name).copied().unwrap_or(0);
-        shown.push(Shown {
-            role: queue.role.as_str(),
-            depth: now.depth,
-            in_flight: now.in_flight,
-            done: of(&done),
-            failed: of(&failed),
-            dead: of(&dead),
-            oldest_ms: now.oldest.map(age_ms),
-            rate: f64::from(u32::try_from(of(&fresh)).unwrap_or(u32::MAX)) / 60.0,
-            paused: now.paused,
-            name,
-        });
-    }
-    Ok((shown, problem))
+pub async fn all(state: &AppState) -> Result<overview::Queues> {
+    let file = read(state).await?;
+    Ok(overview::queues(&state.data, &state.bus, &file).await?)
 }
 
-fn age_ms(since: Instant) -> u64 {
-    u64::try_from(Instant::now().since(since).as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The file of queues, as it is now.
+/// Checks that there is something to be seen of a queue: the file has it, or it
+/// has dead jobs, or NATS holds jobs of it.
 ///
 /// # Errors
-/// When it cannot be used.
+/// When there is not, or it cannot be known.
+pub async fn known(state: &AppState, name: &str) -> Result<()> {
+    if read(state).await?.queues.contains_key(name)
+        || job_rows::dead_by_queue(&state.data).await?.iter().any(|(queue, _)| queue == name)
+    {
+        return Ok(());
+    }
+    let held = state.bus.jobs_by_queue().await.map_err(overview::Error::from)?;
+    if held.contains_key(name) { Ok(()) } else { Err(Error::NotFound("queue")) }
+}
+
+/// The file of queues; while it holds a mistake, as it was before, as for the
+/// workers.
+///
+/// # Errors
+/// When it was never of use.
 pub async fn read(state: &AppState) -> Result<Queues> {
     let path = state.config.queues_file.clone();
     let read = tokio::task::spawn_blocking(move || Queues::read(&path)).await;
     let read = read.map_err(|error| Error::Internal(error.to_string()))?;
-    read.map_err(|error| Error::Internal(error.to_string()))
+    let mut last = state.queues.lock().unwrap_or_else(PoisonError::into_inner);
+    match read {
+        Ok(queues) => Ok(last.insert(queues).clone()),
+        Err(mistake) => last.clone().ok_or_else(|| Error::unavailable(mistake.to_string())),
+    }
 }
 
 /// `GET /api/v1/queues`.
@@ -99,9 +63,9 @@ pub async fn read(state: &AppState) -> Result<Queues> {
 /// # Errors
 /// When the database fails, or NATS is away.
 pub async fn list(State(state): State<AppState>, _: Admin) -> Result<Response> {
-    let (items, problem) = all(&state).await?;
+    let overview::Queues { items, problem } = all(&state).await?;
     match problem {
-        Some(problem) => Err(Error::Unavailable(problem)),
+        Some(problem) => Err(Error::unavailable(problem.to_string())),
         None => Ok(JsonBody(json!({"items": items, "next": null})).into_response()),
     }
 }
@@ -140,6 +104,9 @@ pub async fn set_paused(state: &AppState, name: &str, paused: bool) -> Result<()
     if !read(state).await?.queues.contains_key(name) {
         return Err(Error::NotFound("queue"));
     }
-    let set = if paused { state.bus.pause(name).await } else { state.bus.resume(name).await };
-    set.map_err(|error| Error::unavailable(error.to_string()))
+    match pauses::set(&state.data, &state.bus, name, paused).await {
+        Ok(()) => Ok(()),
+        Err(PauseError::Database(error)) => Err(error.into()),
+        Err(untold @ PauseError::Untold(_)) => Err(Error::unavailable(chain(&untold))),
+    }
 }

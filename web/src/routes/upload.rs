@@ -14,6 +14,7 @@ use futures_util::Stream;
 use imagesize::ImageType;
 use shared::blobs::{self, Digest, Hasher, PutOptions};
 use shared::db::images::{self, NewImage};
+use shared::files;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
@@ -172,9 +173,7 @@ pub fn forget_leftovers(data_dir: &Path) {
 }
 
 fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
+    if let Err(error) = files::remove(path) {
         tracing::warn!(%error, path = %path.display(), "an upload could not be deleted");
     }
 }

@@ -114,9 +114,39 @@ pub struct Pager {
     pub newer: Option<String>,
     /// Towards the oldest, absent on the last page.
     pub older: Option<String>,
+    /// What leads from one to the next.
+    pub order: Order,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    Age,
+    /// By whose turn it is.
+    Turn,
 }
 
 impl Pager {
+    /// The word of the link back.
+    #[must_use]
+    pub fn back(&self) -> &'static str {
+        match self.order {
+            Order::Age => "Newer",
+            Order::Turn => "First",
+        }
+    }
+
+    /// The word of the link onwards.
+    #[must_use]
+    pub fn onwards(&self) -> &'static str {
+        match self.order {
+            Order::Age => "Older",
+            Order::Turn => "Next",
+        }
+    }
+
     /// Whether there is a neighbour at all.
     #[must_use]
     pub fn any(&self) -> bool {

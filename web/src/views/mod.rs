@@ -13,5 +13,5 @@ pub mod feed;
 pub mod layout;
 pub mod text;
 
-pub use layout::{Layout, Notice, Pager, Tone, Viewer};
+pub use layout::{Layout, Notice, Order, Pager, Tone, Viewer};
 pub use text::{Bytes, When, path_segment, query_value};

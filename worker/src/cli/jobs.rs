@@ -1,14 +1,13 @@
 //! `worker jobs`: what waits, what ended, and what to do about what died.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Subcommand};
 use shared::bus::Bus;
-use shared::bus::queues::Waiting;
 use shared::config::Env;
-use shared::db::jobs::{self, Detail, Ended, Which};
-use shared::db::outbox::{self, Scheduled};
+use shared::db::jobs::{self, Detail, JobState, Listed, Which};
 use shared::db::{Data, Page};
-use shared::envelope::Envelope;
-use shared::subject::JobAddress;
+use shared::overview::{self, Asked, Cursor};
+use url::Url;
 
 use super::{CliError, connect, failed};
 use crate::config;
@@ -23,8 +22,8 @@ pub enum Command {
     #[command(after_help = "Example: worker jobs list --state dead --queue mail --json")]
     List {
         /// Which ones
-        #[arg(long, value_enum, default_value_t = State::Dead)]
-        state: State,
+        #[arg(long, value_parser = states(), default_value_t = JobState::Dead)]
+        state: JobState,
         /// Of this queue alone
         #[arg(long)]
         queue: Option<String>,
@@ -33,7 +32,7 @@ pub enum Command {
         limit: u16,
         /// Go on where a list ended: its "next"
         #[arg(long)]
-        after: Option<String>,
+        after: Option<Cursor>,
         /// As JSON, as the API gives it
         #[arg(long)]
         json: bool,
@@ -55,19 +54,9 @@ pub enum Command {
     Discard(Chosen),
 }
 
-/// How far jobs are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum State {
-    /// No worker has them yet.
-    Queued,
-    /// A worker has them.
-    Running,
-    /// Their time has not come.
-    Scheduled,
-    /// They did what they had to.
-    Done,
-    /// They gave up.
-    Dead,
+fn states() -> impl clap::builder::TypedValueParser<Value = JobState> {
+    PossibleValuesParser::new(JobState::ALL.map(JobState::as_str))
+        .try_map(|word| word.parse::<JobState>())
 }
 
 /// Which dead jobs.
@@ -90,98 +79,33 @@ pub struct Chosen {
 /// Does what the command says.
 ///
 /// # Errors
-/// When the database cannot be used, or a job is not there.
+/// When the database cannot be used, NATS is needed and away, or a job is not there.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
-    match command {
-        Command::List {
-            state: state @ (State::Queued | State::Running),
-            queue,
-            limit,
-            json,
-            ..
-        } => list_in_nats(state == State::Running, queue, usize::from(limit), json, env).await,
-        command => run_on(&Data::open(&config::data_dir(env)?)?, command).await,
-    }
-}
-
-async fn run_on(data: &Data, command: Command) -> Result<(), CliError> {
+    let (dir, nats) = config::jobs_view(env)?;
+    let data = Data::open(&dir)?;
     match command {
         Command::List { state, queue, limit, after, json } => {
-            let limit = usize::from(limit);
-            let page = match state {
-                State::Scheduled => scheduled(data, queue.as_deref(), limit).await?,
-                State::Dead => jobs::list(data, Which::Dead, queue, after, limit).await?,
-                _ => jobs::list(data, Which::Done, queue, after, limit).await?,
-            };
-            print_page(&page, json);
+            if after.as_ref().is_some_and(|after| !after.fits(Some(state))) {
+                let problem = "--after takes the \"next\" of a list of the same --state";
+                return Err(CliError::Misused(problem.to_owned()));
+            }
+            let asked = Asked { queue, state: Some(state), after, limit: usize::from(limit) };
+            print_page(&list(&data, &nats, asked).await?, json);
             Ok(())
         }
-        Command::Show { id, json } => show(data, id, json).await,
-        Command::Retry(chosen) => retry(data, chosen).await,
-        Command::Discard(chosen) => discard(data, chosen).await,
+        Command::Show { id, json } => show(&data, &nats, &id, json).await,
+        Command::Retry(chosen) => retry(&data, chosen).await,
+        Command::Discard(chosen) => discard(&data, chosen).await,
     }
 }
 
-async fn list_in_nats(
-    running: bool,
-    queue: Option<String>,
-    limit: usize,
-    json: bool,
-    env: Env,
-) -> Result<(), CliError> {
-    let (_, nats, queues) = config::queues_view(env)?;
-    let bus: Bus = connect(&nats).await?;
-    let asked = |name: &String| queue.as_ref().is_none_or(|queue| queue == name);
-    let mut items = Vec::new();
-    for name in queues.queues.into_keys().filter(asked) {
-        let (waiting, _) = bus.waiting(&name, running, 1, limit).await.map_err(failed)?;
-        items.extend(waiting.into_iter().map(in_nats));
-    }
-    items.truncate(limit);
-    print_page(&Page { items, next: None }, json);
-    Ok(())
-}
-
-fn in_nats(waiting: Waiting) -> Ended {
-    let state = if waiting.running { "running" } else { "queued" };
-    let Waiting { queue, kind, job, .. } = waiting;
-    listed(state, &queue, &kind, job, waiting.stored)
-}
-
-async fn scheduled(
-    data: &Data,
-    queue: Option<&str>,
-    limit: usize,
-) -> Result<Page<Ended>, CliError> {
-    let item = |job: Scheduled| {
-        let JobAddress { queue: name, kind, .. } = JobAddress::parse(&job.subject)?;
-        let envelope = serde_json::from_slice(&job.body).ok();
-        Some(listed("scheduled", name, kind, envelope, job.due))
+async fn list(data: &Data, nats: &Url, asked: Asked) -> Result<Page<Listed>, CliError> {
+    let bus = match asked.state {
+        Some(JobState::Queued | JobState::Running) => connect(nats).await?,
+        // Not asked: a NATS that is away is not waited for.
+        _ => Bus::connect(nats, "worker command").await.map_err(failed)?,
     };
-    let jobs = outbox::scheduled(data, queue.map(str::to_owned), limit).await?;
-    let items = jobs.into_iter().filter_map(item).collect();
-    Ok(Page { items, next: None })
-}
-
-/// A job that has not ended, in the shape of one that has.
-fn listed(
-    state: &'static str,
-    queue: &str,
-    kind: &str,
-    job: Option<Envelope>,
-    at: shared::time::Instant,
-) -> Ended {
-    let known = |read: fn(&Envelope) -> String| job.as_ref().map_or_else(String::new, read);
-    Ended {
-        id: known(|job| job.id.to_string()),
-        queue: queue.to_owned(),
-        kind: kind.to_owned(),
-        state,
-        cause: known(|job| job.cause.to_string()),
-        attempt: job.as_ref().map_or(1, |job| job.attempt),
-        at,
-        reason: None,
-    }
+    overview::list(data, &bus, asked).await.map_err(failed)
 }
 
 fn print_json(value: &impl serde::Serialize) {
@@ -189,11 +113,11 @@ fn print_json(value: &impl serde::Serialize) {
     println!("{text}");
 }
 
-fn print_page(page: &Page<Ended>, json: bool) {
+fn print_page(page: &Page<Listed>, json: bool) {
     if json {
         return print_json(page);
     }
-    if page.items.is_empty() {
+    if page.items.is_empty() && page.next.is_none() {
         println!("No jobs.");
     }
     for job in &page.items {
@@ -204,7 +128,7 @@ fn print_page(page: &Page<Ended>, json: bool) {
             job.kind,
             job.at,
             job.attempt,
-            job.reason.as_deref().unwrap_or(job.state)
+            job.reason.as_deref().unwrap_or(job.state.as_str())
         );
     }
     if let Some(next) = &page.next {
@@ -212,9 +136,13 @@ fn print_page(page: &Page<Ended>, json: bool) {
     }
 }
 
-async fn show(data: &Data, id: String, json: bool) -> Result<(), CliError> {
-    let found = jobs::detail(data, id.clone()).await?;
-    let detail = found.ok_or_else(|| CliError::Failed(format!("no job {id} has ended")))?;
+/// NATS is asked only for what the database does not know.
+async fn show(data: &Data, nats: &Url, id: &str, json: bool) -> Result<(), CliError> {
+    let found = match overview::known(data, id).await? {
+        Some(known) => Some(known),
+        None => overview::find(data, &connect(nats).await?, id).await.map_err(failed)?,
+    };
+    let detail = found.ok_or_else(|| CliError::Failed(format!("there is no job {id}")))?;
     if json {
         print_json(&detail);
     } else {

@@ -5,24 +5,27 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use shared::blobs::{self, PutOptions};
-use shared::db::{Tx, done, images as db_images};
+use shared::db::{Tx, images as db_images};
 use shared::envelope::Envelope;
 use shared::error::chain;
 use shared::jobs::Job;
-use shared::jobs::enqueue::Priority;
-use shared::jobs::images::{ComputeOutcome, MakeVariants, Picture, Variant, VariantsMade};
+use shared::jobs::compute::ComputeOutcome;
+use shared::jobs::images::{MakeVariants, Picture, Variant, VariantsMade};
 use shared::queues::Queue;
 use tokio::sync::Semaphore;
 
 use super::Buckets;
+use super::settle::{self, Refusal, Settled};
 use crate::images::{self, ImageError, Made};
 use crate::registry::{Away, Failure, Outcome, Registry, RegistryError};
-use crate::runner::{Live, progress, publish_results, retry_or_bury};
+use crate::runner::{Live, progress, publish_results};
 
 /// Originals of more bytes are not even fetched whole.
 const ORIGINAL_MAX: usize = 64 * 1024 * 1024;
 /// What an image says whose job was called off.
 const CANCELLED: &str = "the admin cancelled it";
+/// What it says when its job is dead.
+const GIVEN_UP: &str = "the image could not be processed; the admin can try it again";
 /// A content-addressed object never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
@@ -132,50 +135,20 @@ fn settle(
     job: &Envelope<MakeVariants>,
     outcome: &ComputeOutcome<Picture>,
 ) -> Result<Outcome, Failure> {
-    let (name, image) = (MakeVariants::QUEUE, job.payload.image);
-    if done::call_off_if_asked(tx, name, job)? {
-        db_images::failed(tx, image, CANCELLED, job.id)?;
-        return Ok(Outcome::Done);
-    }
-    if done::is_over_in(tx, &job.id.to_string())? || done::has_failed(tx, job)? {
-        // A second result, later than NATS knows the id of the first.
-        return Ok(Outcome::Done);
-    }
-    match outcome {
-        ComputeOutcome::Made(picture) => {
-            if done::once(tx, name, job)? {
-                db_images::made(tx, image, picture, job.id)?;
-                done::release(tx, job)?;
-                publish_results(
-                    tx,
-                    queue,
-                    job,
-                    &serde_json::json!({"image": image, "picture": picture}),
-                )?;
-            }
+    let (place, image) = ((MakeVariants::QUEUE, queue), job.payload.image);
+    match settle::settle(tx, place, job, outcome, Refusal::IsDone)? {
+        Settled::Made(picture) => {
+            db_images::made(tx, image, picture, job.id)?;
+            let result = serde_json::json!({"image": image, "picture": picture});
+            publish_results(tx, queue, job, &result)?;
         }
-        ComputeOutcome::Refused(why) => {
-            if done::once(tx, name, job)? {
-                tracing::info!(%image, why, "an upload was refused");
-                db_images::failed(tx, image, why, job.id)?;
-                done::release(tx, job)?;
-            }
+        Settled::Refused(why) => {
+            tracing::info!(%image, why, "an upload was refused");
+            db_images::failed(tx, image, why, job.id)?;
         }
-        ComputeOutcome::Lost(why) => {
-            done::bury(tx, name, job, why)?;
-            db_images::failed(tx, image, "the image could not be processed", job.id)?;
-        }
-        ComputeOutcome::Cancelled => {
-            done::cancelled(tx, name, job)?;
-            db_images::failed(tx, image, CANCELLED, job.id)?;
-        }
-        ComputeOutcome::Failed(why) => {
-            let place = (name, Priority::Normal);
-            if !retry_or_bury(tx, place, queue, job, why, None)? {
-                let why = "the image could not be processed; the admin can try it again";
-                db_images::failed(tx, image, why, job.id)?;
-            }
-        }
+        Settled::Dead => db_images::failed(tx, image, GIVEN_UP, job.id)?,
+        Settled::Cancelled => db_images::failed(tx, image, CANCELLED, job.id)?,
+        Settled::Known | Settled::Retrying => {}
     }
     Ok(Outcome::Done)
 }

@@ -8,6 +8,7 @@ pub mod images;
 pub mod mail;
 pub mod posts;
 pub mod rules;
+mod settle;
 pub mod views;
 
 use shared::blobs::Bucket;

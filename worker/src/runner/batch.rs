@@ -12,7 +12,7 @@ use shared::db::done::{self, Marks};
 use shared::db::{self, Tx, outbox};
 use shared::envelope::Envelope;
 use shared::events::Event;
-use shared::jobs::enqueue::{Enqueue, Priority};
+use shared::jobs::enqueue::Enqueue;
 use shared::queues::{Destination, Queue};
 use tracing::Span;
 
@@ -98,7 +98,6 @@ impl Verdict {
 /// One job, or what is none.
 pub(super) struct Part {
     pub(super) kind: String,
-    pub(super) priority: Priority,
     pub(super) step: Step,
 }
 
@@ -231,12 +230,12 @@ impl Batch {
                 done::bury_poison(tx, id, (&self.name, &part.kind), body, reason)?;
                 Ok(Verdict::Dead)
             }
-            Step::Attempt(job, attempt) => self.settle_job(tx, part.priority, job, attempt),
+            Step::Attempt(job, attempt) => self.settle_job(tx, job, attempt),
             Step::Unpack(job) => {
                 if done::is_over_in(tx, &job.id.to_string())? {
                     return Ok(Verdict::Repeated);
                 }
-                outbox::alone(tx, (&self.name, part.priority), job)?;
+                outbox::alone(tx, &self.name, job)?;
                 Ok(Verdict::Unpacked)
             }
         }
@@ -246,11 +245,9 @@ impl Batch {
     fn settle_job(
         &self,
         tx: &Tx<'_>,
-        priority: Priority,
         job: &Envelope,
         attempt: &Attempt,
     ) -> Result<Verdict, Refused> {
-        let place = (self.name.as_str(), priority);
         let run = |tx: &Tx<'_>| {
             let mut mark = Marks::new(tx, &self.name, std::iter::once(job.id))?;
             self.run_once(tx, &mut mark, job, attempt)
@@ -259,7 +256,7 @@ impl Batch {
             Ok(verdict) => Ok(verdict),
             Err(Undo::Refuse(refused)) => Err(refused),
             Err(Undo::Snooze(pause)) => {
-                done::snooze(tx, place, job, tx.now().plus(pause))?;
+                done::snooze(tx, &self.name, job, tx.now().plus(pause))?;
                 Ok(Verdict::Snoozed)
             }
             Err(Undo::Bury(why)) => {
@@ -268,7 +265,7 @@ impl Batch {
                 Ok(Verdict::Dead)
             }
             Err(Undo::Again(why, pause)) => {
-                match retry_or_bury(tx, place, &self.queue, job, &why, pause)? {
+                match retry_or_bury(tx, (&self.name, &self.queue), job, &why, pause)? {
                     true => Ok(Verdict::Retrying),
                     false => Ok(Verdict::Dead),
                 }
@@ -343,19 +340,18 @@ pub(crate) fn publish_results<P>(
 /// When that cannot be written.
 pub(crate) fn retry_or_bury<P: serde::Serialize + Clone>(
     tx: &Tx<'_>,
-    place: (&str, Priority),
-    queue: &Queue,
+    (name, queue): (&str, &Queue),
     job: &Envelope<P>,
     why: &str,
     pause: Option<Duration>,
 ) -> Result<bool, db::Error> {
     if job.tries() as usize >= queue.attempts {
         tracing::error!(why, "a job is dead: its attempts are used up");
-        done::bury(tx, place.0, job, why)?;
+        done::bury(tx, name, job, why)?;
         return Ok(false);
     }
     let pause = pause.unwrap_or_else(|| jitter(queue.pause(job.tries())));
     tracing::warn!(why, ?pause, "an attempt failed");
-    done::retry(tx, place, job, why, tx.now().plus(pause))?;
+    done::retry(tx, name, job, why, tx.now().plus(pause))?;
     Ok(true)
 }

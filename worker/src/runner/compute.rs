@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use shared::bus::Message;
 use shared::envelope::Envelope;
+use shared::events::JobNews;
 use shared::jobs::Job;
 use shared::jobs::compute::KeepPoison;
 use tracing::Instrument;
@@ -34,17 +35,29 @@ impl Crew {
         let reads = delivery.jobs();
         let _units = self.gate.enter(crew::cost(&reads)).await;
         for read in reads {
-            if let (Some(limit), Ok(job)) = (&self.gate.limit, &read) {
-                tokio::time::sleep(limit.wait(job, Instant::now())).await;
+            if !self.may_begin(&read).await {
+                return self.give_back(&[delivery], None).await;
             }
             let begun = Instant::now();
             if !self.compute_one(&delivery, read).await {
-                return delivery.give_back(None).await;
+                return self.give_back(&[delivery], None).await;
             }
             let took = std::iter::once(begun.elapsed());
             self.shared.metrics.ended(&self.name, &delivery.kind, "ended", took);
         }
         self.ack(&delivery);
+    }
+
+    /// Waits until the queue's rate lets the job begin; false when the shutdown
+    /// came first.
+    async fn may_begin(&self, read: &Read) -> bool {
+        let (Some(limit), Ok(job)) = (&self.gate.limit, read) else { return true };
+        let wait = limit.wait(job, Instant::now());
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(wait) => true,
+            () = self.shared.shutdown.cancelled() => false,
+        }
     }
 
     /// False when the shutdown could not wait for the result to be stored.
@@ -129,6 +142,7 @@ impl Crew {
         let bus = self.shared.bus.clone();
         let attempt = progress::telling(bus, &self.name, &job, attempt).in_current_span();
         let running = self.shared.running.begin(job.id);
+        self.notices.note(&self.name, &job, JobNews::Running);
         let grace = async {
             self.shared.shutdown.cancelled().await;
             tokio::time::sleep(COMPUTE_GRACE).await;

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::AckKind;
 use futures_util::FutureExt as _;
+use shared::db::begun;
+use shared::error::chain;
 use shared::queues::{Queue, Role};
 use shared::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -64,7 +65,7 @@ pub(super) struct Crew {
 impl Crew {
     /// Works, and tells of it, until it is told to stop.
     pub(super) async fn run(self: Arc<Self>) {
-        let telling = self.notices.tell(&self.shared.bus, &self.name, &self.stop);
+        let telling = self.notices.tell(&self.shared.bus, &self.stop);
         tokio::join!(self.work_on(), telling);
     }
 
@@ -85,7 +86,7 @@ impl Crew {
     }
 
     async fn serve(self: &Arc<Self>, failures: &mut u32) -> Result<(), PullError> {
-        let consumers = pull::consumers(&self.shared.bus, &self.name).await?;
+        let consumers = pull::consumers(&self.shared, &self.name).await?;
         if std::mem::take(failures) > 0 {
             tracing::info!(queue = self.name, "the queue goes on");
         }
@@ -97,9 +98,9 @@ impl Crew {
             passed_over = pull::until_passed_over(&self.shared.bus, &self.name) => Err(passed_over),
             failed = self.hand_out(&mut pull) => failed.map(|never| match never {}),
         };
-        for message in pull.into_unread() {
-            let _redelivered_later_else = message.ack_with(AckKind::Nak(None)).await;
-        }
+        let unread = pull.into_unread().into_iter();
+        let unread = unread.map(|message| Delivery::new(message, &self.name)).collect::<Vec<_>>();
+        self.give_back(&unread, None).await;
         pulled
     }
 
@@ -150,6 +151,23 @@ impl Crew {
                     self.work_compute(delivery).await;
                 }
             }
+        }
+    }
+
+    /// Gives back what was not settled, to come again after `delay`. It is noted
+    /// that this is nobody's fault; a pack is taken apart when it comes too often,
+    /// and its jobs begin anew.
+    pub(super) async fn give_back(&self, deliveries: &[Delivery], delay: Option<Duration>) {
+        let alone = deliveries.iter().filter(|delivery| !delivery.is_pack());
+        let jobs = alone.flat_map(Delivery::jobs).flatten();
+        let attempts: Vec<_> = jobs.map(|job| (job.id, job.attempt)).collect();
+        if let Some(data) = self.shared.data.as_ref().filter(|_| !attempts.is_empty())
+            && let Err(error) = begun::given_back(data, attempts).await
+        {
+            tracing::debug!(error = chain(&error), "that jobs are given back was not noted");
+        }
+        for delivery in deliveries {
+            delivery.give_back(delay).await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use shared::db::{self, Data, begun, done};
 use shared::envelope::Envelope;
+use shared::events::JobNews;
 use tracing::Instrument as _;
 
 use super::batch::{Attempt, Batch, Part, Refused, Settled, Step, Verdict};
@@ -82,9 +83,7 @@ impl Crew {
         if jobs == 0 || self.commit(data, &batch).await {
             deliveries.iter().for_each(|delivery| self.ack(delivery));
         } else {
-            for delivery in &deliveries {
-                delivery.give_back(Some(GIVEN_BACK_FOR)).await;
-            }
+            self.give_back(&deliveries, Some(GIVEN_BACK_FOR)).await;
         }
     }
 
@@ -93,7 +92,7 @@ impl Crew {
             Err(poison) => Step::Poison(poison),
             Ok(job) => self.step(data, delivery, job).await,
         };
-        Part { kind: delivery.kind.clone(), priority: delivery.priority, step }
+        Part { kind: delivery.kind.clone(), step }
     }
 
     async fn step(&self, data: &Data, delivery: &Delivery, job: Envelope) -> Step {
@@ -162,6 +161,7 @@ impl Crew {
         job: &Envelope,
     ) -> Result<Outcome, Failure> {
         let running = self.shared.running.begin(job.id);
+        self.notices.note(&self.name, job, JobNews::Running);
         if done::is_cancelled(data, job.id).await? {
             return Ok(Outcome::Done);
         }
@@ -204,7 +204,7 @@ impl Crew {
         let mut ended = batch.parts().iter().zip(verdicts).rev();
         let last = ended.find(|(_, (verdict, _))| *verdict == Verdict::Done);
         if let Some((job, _)) = last.and_then(|(part, _)| part.attempt()) {
-            self.notices.done(job);
+            self.notices.note(&self.name, job, JobNews::Done);
         }
         let ended: Vec<_> = batch.parts().iter().zip(verdicts).collect();
         for alike in ended.chunk_by(|a, b| a.0.kind == b.0.kind && a.1.0 == b.1.0) {

@@ -21,8 +21,8 @@ pub(super) struct Delivery {
     message: Message,
     /// The kind that its subject names.
     pub(super) kind: String,
-    /// That of its jobs.
-    pub(super) priority: Priority,
+    /// That of its jobs, as its subject says.
+    priority: Priority,
     /// How often it was delivered, this time included.
     delivered: i64,
     /// Names it for ever, should it be no job.
@@ -62,11 +62,17 @@ impl Delivery {
             return vec![self.checked(read, self.id.clone(), || body.to_vec())];
         }
         if let Ok(jobs) = serde_json::from_slice::<Vec<Envelope>>(body)
+            && !jobs.is_empty()
             && jobs.iter().all(|job| job.kind == self.kind)
         {
-            return jobs.into_iter().map(Ok).collect();
+            return jobs.into_iter().map(|job| Ok(self.placed(job))).collect();
         }
         match serde_json::from_slice::<Vec<&RawValue>>(body) {
+            // Nothing would be left of it.
+            Ok(parts) if parts.is_empty() => {
+                let none = "the message is no job: its pack is empty".to_owned();
+                vec![self.checked(Err(none), self.id.clone(), || body.to_vec())]
+            }
             Ok(parts) => {
                 parts.iter().enumerate().map(|(at, part)| self.part(at, part.get())).collect()
             }
@@ -89,7 +95,7 @@ impl Delivery {
         body: impl FnOnce() -> Vec<u8>,
     ) -> Read {
         let reason = match read {
-            Ok(job) if job.kind == self.kind => return Ok(job),
+            Ok(job) if job.kind == self.kind => return Ok(self.placed(job)),
             Ok(job) => format!(
                 "the message says that it is of the kind {:?}, its subject says {:?}",
                 job.kind, self.kind
@@ -97,6 +103,11 @@ impl Delivery {
             Err(reason) => reason,
         };
         Err(Poison { id, body: body(), reason })
+    }
+
+    /// A job with the priority that it came by: later attempts keep it.
+    fn placed(&self, job: Envelope) -> Envelope {
+        Envelope { priority: self.priority, ..job }
     }
 
     /// Whether it came before, and nothing is known of that.

@@ -20,7 +20,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut queues: Live) {
         let wanted = Arc::clone(&queues.borrow_and_update());
         let mut pause = PERIOD;
         for (name, _) in wanted.queues.iter().filter(|(_, it)| it.role == Role::External) {
-            if let Err(error) = pull::consumers(&shared.bus, name).await {
+            if let Err(error) = pull::consumers(&shared, name).await {
                 tracing::warn!(queue = name, %error, "an external queue has no consumers");
                 pause = PAUSE;
             }

@@ -15,6 +15,7 @@ mod delivery;
 mod external;
 mod limit;
 mod notice;
+mod pauses;
 pub mod progress;
 mod pull;
 pub mod running;
@@ -80,6 +81,9 @@ pub async fn run(shared: Arc<Shared>, mut queues: Live, role: Role) {
     let listening = tokio::spawn(control::listen(Arc::clone(&shared), renewed));
     let keep_external = || tokio::spawn(external::keep(Arc::clone(&shared), queues.clone()));
     let _external = role.has_data().then(|| AbortOnDropHandle::new(keep_external()));
+    let keep_pauses =
+        |data| tokio::spawn(pauses::keep(Arc::clone(&shared), data, renewals.clone()));
+    let _pauses = shared.data.clone().map(|data| AbortOnDropHandle::new(keep_pauses(data)));
     let mut crews: HashMap<String, Arc<Crew>> = HashMap::new();
     loop {
         let wanted = Arc::clone(&queues.borrow_and_update());

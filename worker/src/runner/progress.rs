@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use shared::bus::Bus;
 use shared::envelope::Envelope;
-use shared::events::{Event, JobChange};
-
-use super::notice;
+use shared::events::{Event, JobChange, JobNews};
 
 /// A job tells no more than one report in this time; the last one, at 1, is
 /// always told.
@@ -24,7 +22,6 @@ tokio::task_local! {
 pub(super) struct Reporter {
     bus: Bus,
     change: JobChange,
-    cause: uuid::Uuid,
     told: Mutex<Option<Instant>>,
 }
 
@@ -41,16 +38,8 @@ pub(super) fn telling<T, F: Future<Output = T>>(
     job: &Envelope,
     attempt: F,
 ) -> impl Future<Output = T> + use<T, F> {
-    let change = JobChange {
-        job: job.id,
-        queue: queue.to_owned(),
-        kind: job.kind.clone(),
-        state: "running".to_owned(),
-        attempt: job.attempt,
-        error: None,
-        progress: None,
-    };
-    let reporter = Reporter { bus, change, cause: job.id, told: Mutex::default() };
+    let change = JobChange::new(queue, job, JobNews::Running);
+    let reporter = Reporter { bus, change, told: Mutex::default() };
     REPORTER.scope(Arc::new(reporter), attempt)
 }
 
@@ -64,7 +53,7 @@ impl Reporter {
         *told = Some(now);
         drop(told);
         let change = JobChange { progress: Some(part.clamp(0.0, 1.0)), ..self.change.clone() };
-        let message = notice::message(&Event::job(&change, self.cause));
+        let message = Event::job(&change).into();
         tokio::spawn(async move {
             if let Err(error) = self.bus.publish(&message).await {
                 tracing::debug!(%error, "a report of progress was not told");

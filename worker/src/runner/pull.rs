@@ -1,18 +1,20 @@
 //! A durable consumer, and a pull request that always waits at the server.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::consumer::{self, AckPolicy, pull};
-use async_nats::jetstream::{AckKind, Message, stream::ConsumerError};
+use async_nats::jetstream::stream::{ConsumerError, ConsumerErrorKind};
+use async_nats::jetstream::{AckKind, ErrorCode, Message};
 use futures_util::{FutureExt, StreamExt};
-use shared::bus::{Bus, StreamError};
+use shared::bus::{Bus, StreamError, pauses};
+use shared::db;
 use shared::jobs::enqueue::Priority;
 use shared::subject;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::ACK_WAIT;
+use super::{ACK_WAIT, Shared};
 
 /// How long a pull request waits at the server before it is renewed.
 const EXPIRES: Duration = Duration::from_secs(15);
@@ -33,14 +35,17 @@ pub enum PullError {
     /// The streams cannot be made.
     #[error(transparent)]
     Streams(#[from] StreamError),
-    /// The consumer cannot be made.
-    #[error("cannot create the consumer of {queue}: {source}")]
+    /// The consumer cannot be looked at, or not be made.
+    #[error("cannot find or create the consumer of {queue}: {source}")]
     Consumer {
         /// The queue.
         queue: String,
         /// Why.
         source: ConsumerError,
     },
+    /// It is not known whether the queue is paused.
+    #[error("cannot read whether the queue is paused")]
+    Pause(#[from] db::Error),
     /// The request for jobs was not sent or not answered well.
     #[error("cannot pull jobs: {0}")]
     Pull(String),
@@ -54,44 +59,65 @@ pub enum PullError {
 ///
 /// # Errors
 /// When NATS is away or refuses.
-pub(super) async fn consumers(bus: &Bus, queue: &str) -> Result<[Consumer; 3], PullError> {
-    if let Ok(consumers) = create_all(bus, queue).await {
+pub(super) async fn consumers(shared: &Shared, queue: &str) -> Result<[Consumer; 3], PullError> {
+    if let Ok(consumers) = create_all(shared, queue).await {
         return Ok(consumers);
     }
-    bus.ensure_streams().await?;
-    create_all(bus, queue).await
+    shared.bus.ensure_streams().await?;
+    create_all(shared, queue).await
 }
 
 /// The usual one first: one of an older Hearth takes what the others want.
-async fn create_all(bus: &Bus, queue: &str) -> Result<[Consumer; 3], PullError> {
-    let normal = create(bus, queue, Priority::Normal).await?;
-    let high = create(bus, queue, Priority::High).await?;
-    Ok([high, normal, create(bus, queue, Priority::Low).await?])
+async fn create_all(shared: &Shared, queue: &str) -> Result<[Consumer; 3], PullError> {
+    let normal = create(shared, queue, Priority::Normal).await?;
+    let high = create(shared, queue, Priority::High).await?;
+    Ok([high, normal, create(shared, queue, Priority::Low).await?])
 }
 
-async fn create(bus: &Bus, queue: &str, priority: Priority) -> Result<Consumer, PullError> {
-    let stream = bus.jetstream();
+/// Finds the consumer of a queue and a priority as it has to be, or makes it so;
+/// paused as `data.db` says, else as it is.
+async fn create(shared: &Shared, queue: &str, priority: Priority) -> Result<Consumer, PullError> {
+    let stream = shared.bus.jetstream();
     let wanted = config(queue, priority);
     let name = subject::consumer(queue, priority);
-    let known = stream.get_consumer_from_stream(&name, subject::JOBS).await;
-    let config = match known {
-        Ok(known) => {
-            let passed_over = has_passed_over(bus, &known, &wanted).await;
-            if passed_over {
-                tracing::warn!(consumer = name, "jobs were passed over; they are handed out again");
-                let _gone = stream.delete_consumer_from_stream(&name, subject::JOBS).await;
-            } else if is_current(&known.cached_info().config, &wanted) {
-                return Ok(known);
-            }
-            // Updated without it, a paused queue would go on.
-            pull::Config { pause_until: known.cached_info().config.pause_until, ..wanted }
-        }
-        Err(_) => wanted,
+    let refused = |source| PullError::Consumer { queue: queue.to_owned(), source };
+    let known = match stream.get_consumer_from_stream(&name, subject::JOBS).await {
+        Ok(known) => Some(known),
+        Err(error) if is_absent(&error) => None,
+        Err(source) => return Err(refused(source)),
     };
-    stream
-        .create_consumer_on_stream(config, subject::JOBS)
-        .await
-        .map_err(|source| PullError::Consumer { queue: queue.to_owned(), source })
+    let passed_over = match &known {
+        Some(known) => has_passed_over(&shared.bus, known, &wanted).await,
+        None => false,
+    };
+    // Read last: it may be paused meanwhile.
+    let paused = match &shared.data {
+        Some(data) => db::pauses::get(data, queue.to_owned()).await?,
+        None => None,
+    };
+    if let Some(known) = &known {
+        if passed_over {
+            tracing::warn!(consumer = name, "jobs were passed over; they are handed out again");
+            let _gone = stream.delete_consumer_from_stream(&name, subject::JOBS).await;
+        } else if is_current(&known.cached_info().config, &wanted)
+            && paused.is_none_or(|paused| paused == known.cached_info().paused)
+        {
+            return Ok(known.clone());
+        }
+    }
+    let pause_until = match (paused, known) {
+        (Some(paused), _) => paused.then(|| (SystemTime::now() + pauses::FOR_EVER).into()),
+        // Updated without it, a paused queue would go on.
+        (None, known) => known.and_then(|known| known.cached_info().config.pause_until),
+    };
+    let config = pull::Config { pause_until, ..wanted };
+    stream.create_consumer_on_stream(config, subject::JOBS).await.map_err(refused)
+}
+
+/// Whether there is no such consumer. Any other error may hide one that is paused.
+fn is_absent(error: &ConsumerError) -> bool {
+    let known = [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND];
+    matches!(error.kind(), ConsumerErrorKind::JetStream(told) if known.contains(&told.error_code()))
 }
 
 /// Whether a message is left in the stream that the consumer takes for acknowledged. Nobody
@@ -102,7 +128,8 @@ async fn create(bus: &Bus, queue: &str, priority: Priority) -> Result<Consumer, 
 /// message out once more does no harm, as its job is known to be done.
 async fn has_passed_over(bus: &Bus, known: &Consumer, wanted: &pull::Config) -> bool {
     let floor = known.cached_info().ack_floor.stream_sequence;
-    if floor == 0 {
+    // One that is paused hands out nothing, and stays: its pause would go with it.
+    if floor == 0 || known.cached_info().paused {
         return false;
     }
     for look in 0..LOOKS {
@@ -305,5 +332,22 @@ impl Pull {
     pub(super) fn into_unread(mut self) -> Vec<Message> {
         self.lanes.iter_mut().for_each(Lane::notice);
         self.lanes.into_iter().flat_map(|lane| lane.ready).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_nats_says_nothing_of_is_not_taken_for_absent() {
+        let told = |code: u64| {
+            let error = serde_json::json!({"code": 404, "err_code": code, "description": "told"});
+            let error = serde_json::from_value(error).expect("as NATS writes it");
+            ConsumerError::new(ConsumerErrorKind::JetStream(error))
+        };
+        assert!(is_absent(&told(10014)) && is_absent(&told(10059)));
+        assert!(!is_absent(&told(10008)), "it has no leader");
+        assert!(!is_absent(&ConsumerError::new(ConsumerErrorKind::TimedOut)));
     }
 }

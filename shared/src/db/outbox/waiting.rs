@@ -49,6 +49,8 @@ fn count(conn: &Connection, now: Instant, most: i64) -> Result<Depth, Error> {
 /// A job that waits in the outbox, mostly for its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scheduled {
+    /// Its place in the outbox.
+    pub seq: i64,
     /// `jobs.<queue>.<kind>`.
     pub subject: String,
     /// The envelope.
@@ -62,37 +64,51 @@ pub struct Scheduled {
 /// # Errors
 /// When it cannot be read.
 pub async fn find_job(data: &Data, id: String) -> Result<Option<Scheduled>, Error> {
-    let sql = "SELECT subject, body, coalesce(due_at, created_at) FROM outbox \
+    let sql = "SELECT subject, body, coalesce(due_at, created_at), seq FROM outbox \
                WHERE substr(msg_id, 1, 36) = ?1 AND substr(subject, 1, 5) = 'jobs.'";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
-    };
-    data.readers().read(move |conn| Ok(conn.query_row(sql, [id], read).optional()?)).await
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [id], job).optional()?)).await
+}
+
+fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Scheduled> {
+    Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)?, seq: row.get(3)? })
 }
 
 /// The jobs whose time has not come, the next first; of one queue, if it is
-/// named.
+/// named. `after` is the due time and the place of the last one of the page before.
 ///
 /// # Errors
 /// When they cannot be read.
 pub async fn scheduled(
     data: &Data,
     queue: Option<String>,
+    after: (i64, i64),
     limit: usize,
 ) -> Result<Vec<Scheduled>, Error> {
-    let sql = "SELECT subject, body, due_at FROM outbox WHERE due_at > ?1 \
-               AND substr(subject, 1, length(?2)) = ?2 ORDER BY due_at, seq LIMIT ?3";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)? })
-    };
+    let sql = "SELECT subject, body, due_at, seq FROM outbox WHERE due_at > ?1 \
+               AND substr(subject, 1, length(?2)) = ?2 AND (due_at, seq) > (?3, ?4) \
+               ORDER BY due_at, seq LIMIT ?5";
     let prefix = queue.map_or_else(|| "jobs.".to_owned(), |queue| subject::job(&queue, ""));
     data.readers()
         .read(move |conn| {
             let mut statement = conn.prepare_cached(sql)?;
-            let rows = statement.query_map(params![Instant::now(), prefix, limit as i64], read)?;
+            let asked = params![Instant::now(), prefix, after.0, after.1, limit as i64];
+            let rows = statement.query_map(asked, job)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
+}
+
+/// How many jobs of a queue are in the outbox, whether their time has come or not.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn unsent(data: &Data, queue: String) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM outbox WHERE substr(subject, 1, length(?1)) = ?1";
+    let prefix = subject::job(&queue, "");
+    let count = move |conn: &rusqlite::Connection| {
+        Ok::<i64, Error>(conn.query_row(sql, [prefix], |row| row.get(0))?)
+    };
+    Ok(data.readers().read(count).await?.unsigned_abs())
 }
 
 #[cfg(test)]

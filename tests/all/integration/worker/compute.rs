@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shared::jobs::images::ComputeOutcome;
+use shared::db::begun;
+use shared::jobs::compute::{ComputeOutcome, ComputeResult};
+use shared::jobs::enqueue::Priority;
+use shared::queues::Rate;
 use worker::registry::Away;
 
 use super::*;
@@ -118,5 +121,50 @@ async fn a_store_that_is_away_costs_a_compute_job_no_attempt() {
     assert_eq!(away.load(Ordering::Relaxed), 0, "it was not tried before");
     assert_eq!(ground.effects("no abacus").await, 0);
     until("all is acknowledged", async || ground.is_idle().await).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_no_rate_and_blames_no_job_that_it_gives_back() {
+    let mut ground = ground().await;
+    let rate = Rate { limit: 1, per: Duration::from_secs(3600), by: None };
+    ground.queues.queues.get_mut("sums").unwrap().rate = Some(rate);
+    let working = ground.work(registry());
+    let jobs = [1, 2].map(|n| Sum { parts: vec![n] }.envelope(Uuid::now_v7()));
+    for job in &jobs {
+        ground.bus.publish(&order(&job.msg_id(), job)).await.unwrap();
+    }
+    until("the first is done", async || ground.ended(false).await.len() == 1).await;
+    let taken = async || ground.bus.queue_states(&[]).await.unwrap()["sums"].in_flight == 1;
+    until("the second is taken, and waits", taken).await;
+    tokio::time::timeout(SOON, working.stop()).await.expect("it waits for the rate");
+    let (first, second) =
+        (ground.effects("the sum is 1").await, ground.effects("the sum is 2").await);
+    assert_eq!(first + second, 1);
+    let late = &jobs[first];
+    assert_eq!(begun::again(&ground.data, late.id, 1).await.unwrap(), -1, "it is blamed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_of_another_program_keeps_its_priority() {
+    let mut ground = Ground::new().await;
+    let long = Duration::from_secs(3600);
+    let errands = Queue { backoff: long, backoff_max: long, ..queue(Role::External) };
+    ground.queues.queues.insert("errands".to_owned(), errands);
+    ground.queues.queues.insert("results".to_owned(), queue(Role::Data));
+    let (_settings, live) = watch::channel(Arc::new(ground.queues.clone()));
+    let mut registry = Registry::default();
+    worker::jobs::compute::register(&mut registry, live).unwrap();
+    let working = ground.work(registry);
+    let mut job = Envelope::new("do", 1, Uuid::now_v7(), Untyped::of(&serde_json::json!({})));
+    job.priority = Priority::High;
+    let outcome = ComputeOutcome::Failed("it rained".to_owned());
+    let result = ComputeResult { queue: "errands".to_owned(), job: job.clone(), outcome };
+    let body = result.envelope(job.id).to_json().into();
+    let subject = ComputeResult::subject();
+    ground.bus.publish(&Message { msg_id: "result".to_owned(), subject, body }).await.unwrap();
+    let waits = async || outbox::find_job(&ground.data, job.id.to_string()).await.unwrap();
+    until("it is to come again", async || waits().await.is_some()).await;
+    assert_eq!(waits().await.unwrap().subject, "jobs.errands.do.high");
     working.stop().await;
 }

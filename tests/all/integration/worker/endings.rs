@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use shared::bus::relay::Relay;
 use shared::db::begun;
+use shared::jobs::enqueue::{Enqueue, Hold};
 
 use super::*;
 
@@ -28,6 +29,23 @@ async fn invariant_4_a_poison_message_becomes_a_dead_job_with_its_bytes() {
     assert!(bodies.contains(&"no job at all".to_owned()), "{bodies:?}");
     let id = ground.order("after the poison").await;
     until("the queue goes on", async || ground.is_done(id).await).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_an_empty_pack_becomes_a_dead_job_with_its_bytes() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(effect));
+    for (msg_id, body) in [("bare", "[]"), ("spaced", "[ ]")] {
+        ground.bus.publish(&message(msg_id, "do", body)).await.unwrap();
+    }
+    until("both are kept", async || ground.ended(true).await.len() == 2).await;
+    until("both are acknowledged", async || ground.is_idle().await).await;
+    for job in ground.ended(true).await {
+        assert!(job.reason.as_ref().unwrap().contains("empty"), "{job:?}");
+        let detail = jobs::detail(&ground.data, job.id).await.unwrap().unwrap();
+        assert!(["[]", "[ ]"].contains(&detail.body.as_deref().unwrap()), "{detail:?}");
+    }
     working.stop().await;
 }
 
@@ -199,8 +217,31 @@ async fn an_effect_that_found_the_database_away_is_made_again() {
     let id = ground.order("patient").await;
     until("it is done", async || ground.is_done(id).await).await;
     let detail = jobs::detail(&ground.data, id.to_string()).await.unwrap().unwrap();
-    assert_eq!(detail.errors.len(), 1);
+    assert_eq!((detail.job.attempt, detail.errors.len()), (2, 0), "it failed in nothing");
     working.stop().await;
+}
+
+/// Makes a consumer that gives up what is delivered once.
+async fn strict_consumer(ground: &Ground) {
+    let config = serde_json::json!({
+        "stream_name": "JOBS",
+        "config": {"durable_name": "strict", "filter_subject": "jobs.strict.*",
+                   "ack_policy": "explicit", "max_deliver": 1},
+    });
+    let create = "$JS.API.CONSUMER.DURABLE.CREATE.JOBS.strict";
+    ground.bus.client().request(create, config.to_string().into()).await.unwrap();
+}
+
+/// Has the oldest message of the strict consumer given up.
+async fn give_up(ground: &Ground) {
+    take_and_vanish(ground, "strict").await;
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.strict";
+    // NATS looks at a message that was given back when it is asked for the next.
+    let client = ground.bus.client();
+    let inbox = client.new_inbox();
+    let _open = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish_with_reply(pull, inbox, "1".into()).await.unwrap();
+    until("it is out of the stream", async || ground.is_idle().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,28 +251,35 @@ async fn invariant_4_what_nats_itself_gives_up_becomes_a_dead_job() {
     let (bus, data) = (ground.bus.clone(), ground.data.clone());
     let keeping = tokio::spawn(worker::advisories::run(bus, data, shutdown.clone()));
     until("advisories are heard", async || advisories_are_heard(&ground)).await;
-    let config = serde_json::json!({
-        "stream_name": "JOBS",
-        "config": {"durable_name": "strict", "filter_subject": "jobs.strict.*",
-                   "ack_policy": "explicit", "max_deliver": 1},
-    });
-    let client = ground.bus.client();
-    let create = "$JS.API.CONSUMER.DURABLE.CREATE.JOBS.strict";
-    client.request(create, config.to_string().into()).await.unwrap();
+    strict_consumer(&ground).await;
     let subject = "jobs.strict.do".to_owned();
     let msg_id = Uuid::now_v7().to_string();
     ground.bus.publish(&Message { msg_id, subject, body: "{}".into() }).await.unwrap();
-    take_and_vanish(&ground, "strict").await;
-    let pull = "$JS.API.CONSUMER.MSG.NEXT.JOBS.strict";
-    // NATS looks at a message that was given back when it is asked for the next.
-    let inbox = client.new_inbox();
-    let _open = client.subscribe(inbox.clone()).await.unwrap();
-    client.publish_with_reply(pull, inbox, "1".into()).await.unwrap();
-    until("it is kept", async || ground.ended(true).await.len() == 1).await;
+    give_up(&ground).await;
     let dead = ground.ended(true).await;
-    assert_eq!(dead[0].queue, "strict");
+    assert_eq!((dead.len(), dead[0].queue.as_str()), (1, "strict"));
     assert!(dead[0].reason.as_ref().unwrap().contains("max_deliver"), "{dead:?}");
-    until("it is out of the stream", async || ground.is_idle().await).await;
+    let order = async || {
+        let job = Enqueue::of("strict", "do", Uuid::now_v7(), 1).unique("key", Hold::UntilOver);
+        let send = move |tx: &Tx<'_>| outbox::enqueue(tx, job);
+        ground.data.writer().write::<Uuid, shared::db::Error, _>(send).await.unwrap()
+    };
+    let job = order().await;
+    assert_eq!(order().await, job, "it holds its key");
+    Relay::new(ground.data.clone(), ground.bus.clone()).round().await.unwrap();
+    give_up(&ground).await;
+    assert!(ground.is_dead(job).await, "a job that is given up is dead as itself");
+    assert_ne!(order().await, job, "its key is free");
     shutdown.cancel();
     keeping.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_its_worker_gives_back_on_purpose_is_not_blamed() {
+    let ground = Ground::new().await;
+    let id = Uuid::now_v7();
+    for _ in 0..5 {
+        assert_eq!(begun::again(&ground.data, id, 1).await.unwrap(), 0);
+        begun::given_back(&ground.data, vec![(id, 1)]).await.unwrap();
+    }
 }

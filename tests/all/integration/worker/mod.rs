@@ -7,6 +7,7 @@ mod compute;
 mod endings;
 mod once;
 mod orders;
+mod overview;
 mod packs;
 mod roles;
 mod settings;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::bus::{Bus, Message, relay};
-use shared::db::jobs::Ended;
+use shared::db::jobs::Listed;
 use shared::db::{Data, Tx, alerts, jobs, outbox};
-use shared::envelope::Envelope;
+use shared::envelope::{Envelope, Untyped};
 use shared::events::AlertLevel;
 use shared::jobs::Job;
 use shared::queues::{Queue, Queues, Role};
@@ -111,7 +112,7 @@ impl Ground {
         all.items.iter().filter(|alert| alert.text == name).count()
     }
 
-    async fn ended(&self, dead: bool) -> Vec<Ended> {
+    async fn ended(&self, dead: bool) -> Vec<Listed> {
         let which = if dead { jobs::Which::Dead } else { jobs::Which::Done };
         jobs::list(&self.data, which, None, None, 100).await.unwrap().items
     }
@@ -124,6 +125,16 @@ impl Ground {
     async fn is_dead(&self, id: Uuid) -> bool {
         let dead = self.ended(true).await;
         dead.iter().any(|job| job.id == id.to_string())
+    }
+
+    /// The kinds of what those are told who follow a queue.
+    async fn told(&self, queue: &str) -> Vec<String> {
+        let (first, now) = (shared::time::Instant::from_millis(0), shared::time::Instant::now());
+        let events = self.bus.events_within(first, now, 1000).await;
+        let topic = shared::subject::Topic::jobs(queue);
+        let of_it = events.unwrap().into_iter().filter(|event| event.topic == topic);
+        let read = |body: &[u8]| serde_json::from_slice::<Envelope>(body).unwrap().kind;
+        of_it.map(|event| read(&event.body)).collect()
     }
 
     /// Whether NATS holds no job any more: each was acknowledged.

@@ -4,7 +4,8 @@
 use shared::bus::control::Control;
 use shared::db::batches::Batch;
 use shared::db::jobs::Cancelled;
-use shared::jobs::enqueue::{Enqueue, Hold};
+use shared::db::periodic;
+use shared::jobs::enqueue::{Enqueue, Hold, Priority};
 use shared::queues::{Destination, Periodic, Rate};
 
 use super::*;
@@ -82,11 +83,12 @@ async fn what_follows_a_batch_comes_once_when_all_of_it_is_done() {
     let working = ground.work(registry);
     let begin = |tx: &Tx<'_>| {
         let next = Next { name: "all are done".to_owned() };
-        let batch = Batch::begin(tx, Enqueue::new(next, Uuid::now_v7()))?;
-        for n in 0..30 {
-            batch.add(tx, chore(&n.to_string()))?;
-        }
-        batch.add(tx, chore("stubborn"))
+        Batch::send(tx, Enqueue::new(next, Uuid::now_v7()), |batch| {
+            for n in 0..30 {
+                batch.add(tx, chore(&n.to_string()))?;
+            }
+            batch.add(tx, chore("stubborn"))
+        })
     };
     let write = ground.data.writer().write::<Uuid, shared::db::Error, _>(begin);
     let stubborn = write.await.unwrap();
@@ -96,6 +98,104 @@ async fn what_follows_a_batch_comes_once_when_all_of_it_is_done() {
     assert!(jobs::discard(&ground.data, stubborn.to_string()).await.unwrap());
     until("the next one is done", async || ground.effects("all are done").await == 1).await;
     working.stop().await;
+}
+
+/// Sends a batch of `jobs` with what follows it.
+async fn send_batch(ground: &Ground, then: Enqueue<Next>, jobs: Vec<Enqueue<Chore>>) -> Vec<Uuid> {
+    let write = move |tx: &Tx<'_>| {
+        Batch::send(tx, then, |batch| jobs.into_iter().map(|job| batch.add(tx, job)).collect())
+    };
+    ground.data.writer().write::<_, shared::db::Error, _>(write).await.unwrap()
+}
+
+fn next(name: &str) -> Enqueue<Next> {
+    Enqueue::new(Next { name: name.to_owned() }, Uuid::now_v7())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_batch_is_followed_at_once_and_none_waits_for_the_holder_of_a_key() {
+    let ground = Ground::new().await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let holder = send(&ground, chore("x").unique("key", Hold::UntilOver).at(tomorrow)).await;
+    let mut registry = doing(effect);
+    with_next(&mut registry);
+    let working = ground.work(registry);
+    send_batch(&ground, next("of nothing"), Vec::new()).await;
+    let jobs = vec![chore("held").unique("key", Hold::UntilOver), chore("free")];
+    let sent = send_batch(&ground, next("of one"), jobs).await;
+    assert_eq!(sent[0], holder);
+    for name in ["of nothing", "of one"] {
+        until("what follows is done", async || ground.effects(name).await == 1).await;
+    }
+    assert_eq!((ground.effects("free").await, ground.effects("held").await), (1, 0));
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_batch_keeps_its_time_its_key_and_its_priority() {
+    let ground = Ground::new().await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let then = || {
+        let then = next("later").at(tomorrow).priority(Priority::High);
+        then.unique("then", Hold::UntilOver)
+    };
+    send_batch(&ground, then(), Vec::new()).await;
+    send_batch(&ground, then(), Vec::new()).await;
+    let waiting = outbox::scheduled(&ground.data, None, (0, 0), 10).await.unwrap();
+    assert_eq!(waiting.len(), 1, "the first holds the key");
+    assert_eq!(waiting[0].subject, "jobs.chores.next.high");
+    assert_eq!(waiting[0].due.millis(), tomorrow.millis());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_on_when_its_dead_job_is_forgotten() {
+    let ground = Ground::new().await;
+    let mut registry = doing(|_, _| Ok(Outcome::Discard("it never can".to_owned())));
+    with_next(&mut registry);
+    let working = ground.work(registry);
+    let sent = send_batch(&ground, next("after all"), vec![chore("stubborn")]).await;
+    until("it is dead", async || ground.is_dead(sent[0]).await).await;
+    let now = shared::time::Instant::now().plus(Duration::from_secs(1));
+    let long_ago = shared::time::Instant::from_millis(0);
+    jobs::prune(&ground.data, long_ago, now).await.unwrap();
+    until("what follows is done", async || ground.effects("after all").await == 1).await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_sent_back_takes_its_key_again_and_keeps_its_priority() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(|_, _| Ok(Outcome::Discard("it never can".to_owned()))));
+    let one = || chore("one").unique("key", Hold::UntilOver).priority(Priority::Low);
+    let first = send(&ground, one()).await;
+    until("it is dead", async || ground.is_dead(first).await).await;
+    working.stop().await;
+    let holder = send(&ground, one()).await;
+    let held = jobs::replay(&ground.data, first.to_string()).await.unwrap_err();
+    assert!(held.to_string().contains(&holder.to_string()), "{held}");
+    assert!(ground.is_dead(first).await, "it was lost");
+    let working = ground.work(doing(|_, _| Ok(Outcome::Discard("it never can".to_owned()))));
+    until("its holder is dead", async || ground.is_dead(holder).await).await;
+    working.stop().await;
+    let now = jobs::replay(&ground.data, first.to_string()).await.unwrap().unwrap();
+    assert_eq!(send(&ground, one()).await, now, "it has its key");
+    let row = outbox::find_job(&ground.data, now.to_string()).await.unwrap().unwrap();
+    assert_eq!(row.subject, "jobs.chores.do.low");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_keeps_the_priority_that_its_subject_alone_says() {
+    let ground = Ground::new().await;
+    let working = ground.work(doing(|_, _| Ok(Outcome::Discard("it never can".to_owned()))));
+    let job = Chore { name: "low".to_owned() }.envelope(Uuid::now_v7());
+    let order =
+        Message { subject: "jobs.chores.do.low".to_owned(), ..message("a", "do", job.to_json()) };
+    ground.bus.publish(&order).await.unwrap();
+    until("it is dead", async || ground.is_dead(job.id).await).await;
+    working.stop().await;
+    let now = jobs::replay(&ground.data, job.id.to_string()).await.unwrap().unwrap();
+    let row = outbox::find_job(&ground.data, now.to_string()).await.unwrap().unwrap();
+    assert_eq!(row.subject, "jobs.chores.do.low");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +250,10 @@ async fn a_job_that_runs_is_cut_off_and_one_in_the_stream_never_begins() {
     let (runs, waits) = (ground.order("runs").await, ground.order("waits").await);
     let working = ground.work(registry);
     assert_eq!(is_begun.recv().await.unwrap(), "runs");
+    for kind in ["job.queued", "job.running"] {
+        let told = async || ground.told("chores").await.iter().any(|told| told == kind);
+        until(&format!("{kind} is told"), told).await;
+    }
     for job in [waits, runs] {
         let told = jobs::cancel(&ground.data, job.to_string()).await.unwrap();
         assert_eq!(told, Cancelled::Told);
@@ -193,7 +297,7 @@ async fn a_periodic_job_is_sent_once_by_two_workers() {
         kind: "do".to_owned(),
         payload: serde_json::json!({"name": "tick"}),
         every: Duration::from_secs(86_400),
-        priority: shared::jobs::enqueue::Priority::Normal,
+        priority: Priority::Normal,
     };
     ground.queues.periodic.insert("tick".to_owned(), tick);
     let working = ground.work(doing(effect));
@@ -206,4 +310,15 @@ async fn a_periodic_job_is_sent_once_by_two_workers() {
     assert_eq!(ground.effects("tick").await, 1);
     sending.iter().for_each(JoinHandle::abort);
     working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_periodic_job_whose_time_is_made_shorter_does_not_wait_for_the_old_one() {
+    let ground = Ground::new().await;
+    let [day, short] = [86_400_000, 50].map(Duration::from_millis);
+    let tick = || "tick".to_owned();
+    periodic::send(&ground.data, tick(), day, chore("tick")).await.unwrap();
+    assert!(!periodic::is_due(&ground.data, tick(), day).await.unwrap());
+    let due = async || periodic::is_due(&ground.data, tick(), short).await.unwrap();
+    until("it is due", due).await;
 }

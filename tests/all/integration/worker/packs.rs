@@ -2,6 +2,7 @@
 //! nothing.
 
 use shared::bus::relay::Relay;
+use shared::bus::waiting::Place;
 use shared::jobs::enqueue::{Enqueue, Priority};
 
 use super::*;
@@ -31,9 +32,10 @@ async fn invariant_3_jobs_of_a_pack_are_done_once_each_and_one_that_fails_goes_o
     let ids = order_all(&ground, names, Priority::Normal).await;
     relay(&ground).await;
     assert_eq!(messages(&ground, "JOBS").await, 2);
-    let queue = ground.bus.queue_state("chores").await.unwrap();
+    let queue = &ground.bus.queue_states(&[]).await.unwrap()["chores"];
     assert_eq!((queue.depth, queue.in_flight), (600, 0));
-    let waiting = ground.bus.waiting("chores", false, 1, 1000).await.unwrap().0;
+    let from = Place::default();
+    let waiting = ground.bus.waiting(Some("chores"), false, from, 1000).await.unwrap().0;
     assert_eq!(waiting.len(), 600);
     let working = ground.work(doing(|tx, job| match job.attempt {
         1 if job.payload.name == "300" => Err(Failure::new("not at the first try")),
@@ -92,7 +94,7 @@ async fn of_the_jobs_that_wait_those_of_a_higher_priority_are_taken_first() {
         let names = (0..3).map(|_| priority.as_str().to_owned()).collect();
         order_all(&ground, names, priority).await;
     }
-    let held = async || ground.bus.queue_state("chores").await.unwrap().in_flight == 10;
+    let held = async || ground.bus.queue_states(&[]).await.unwrap()["chores"].in_flight == 10;
     until("all are here", held).await;
     free.add_permits(1);
     let mut order = Vec::new();
@@ -131,6 +133,9 @@ async fn invariant_5_a_full_jobs_stream_holds_up_no_event_and_loses_no_job() {
     let mut stuck = Relay::new(ground.data.clone(), ground.bus.clone());
     assert!(stuck.round().await.is_err(), "a full stream is an error");
     assert_eq!((messages(&ground, "EVENTS").await, messages(&ground, "JOBS").await), (1, 0));
+    ground.data.writer().write(tell).await.unwrap();
+    assert!(stuck.round().await.is_ok(), "jobs that wait hold up the others");
+    assert_eq!((messages(&ground, "EVENTS").await, messages(&ground, "JOBS").await), (2, 0));
     drop(stuck);
     limit(1 << 30).await;
     let working = ground.work(doing(effect));

@@ -85,6 +85,8 @@ async fn a_compute_worker_makes_images_without_a_database() {
         let for_ever = object.metadata.cache_control.unwrap();
         assert!(for_ever.contains("immutable"), "{for_ever}");
     }
+    let told = ground.told("images").await;
+    assert!(told.contains(&"job.done".to_owned()), "{told:?}");
     assert!(ground.ended(true).await.is_empty(), "a refused upload is no dead job");
     stop.cancel();
     compute.await.unwrap().unwrap();

@@ -6,14 +6,14 @@ use serde::Deserialize;
 use shared::db::alerts;
 
 use super::super::present::when;
-use super::{address, filter, nav};
+use super::{address, filter, nav, pager};
 use crate::auth::Admin;
 use crate::error::Result;
 use crate::extract::{Query, after_id};
 use crate::page::{self, Frame};
 use crate::state::AppState;
+use crate::views::Tone;
 use crate::views::admin::alerts::{Alert, AlertsPage};
-use crate::views::{Pager, Tone};
 
 /// Alerts of one page.
 const PAGE: usize = 50;
@@ -50,10 +50,7 @@ pub async fn page(
         layout: frame.layout().await?,
         nav: nav(&state).await?,
         filters,
-        pager: Pager {
-            newer: (!first).then(|| base("")),
-            older: found.next.map(|next| base(&next)),
-        },
+        pager: pager(first, found.next, base),
         alerts: found.items.into_iter().map(shown).collect(),
     })
 }

@@ -9,14 +9,14 @@ use shared::time::Instant;
 
 use super::super::backups::request;
 use super::super::present::{count, when};
-use super::{address, nav};
+use super::{address, nav, pager};
 use crate::auth::Admin;
 use crate::error::Result;
 use crate::extract::{Path, Query, after_id};
 use crate::page::{self, Frame};
 use crate::state::AppState;
+use crate::views::Bytes;
 use crate::views::admin::backups::{BackupRun, BackupsPage, Tier};
-use crate::views::{Bytes, Pager};
 
 /// Runs of one page.
 const PAGE: usize = 30;
@@ -37,15 +37,15 @@ pub async fn page(
     frame: Frame,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let newer = asked.after.is_some().then(|| "/admin/backups".to_owned());
+    let first = asked.after.is_none();
     let found = backups::list(&state.data, None, after_id(asked.after)?, PAGE).await?;
-    let older = found.next.map(|next| address("/admin/backups", &[("after", &next)]));
+    let base = |after: &str| address("/admin/backups", &[("after", after)]);
     page::private(&BackupsPage {
         layout: frame.layout().await?,
         nav: nav(&state).await?,
         tiers: tiers(&state).await?,
         runs: found.items.into_iter().map(shown).collect(),
-        pager: Pager { newer, older },
+        pager: pager(first, found.next, base),
     })
 }
 

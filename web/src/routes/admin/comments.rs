@@ -10,14 +10,13 @@ use shared::subject::Topic;
 
 use super::super::moderation::{decide, remove};
 use super::super::present::when;
-use super::{address, filter, nav};
+use super::{address, filter, nav, pager};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{self, Form, Path, Query, after_id};
 use crate::layers::Cause;
 use crate::page::{self, Frame};
 use crate::state::AppState;
-use crate::views::Pager;
 use crate::views::admin::Filter;
 use crate::views::admin::comments::{CommentDeletePage, CommentRow, CommentsPage};
 
@@ -56,10 +55,7 @@ pub async fn page(
         nav,
         status: status.as_str().to_owned(),
         topics: topics(&found.items),
-        pager: Pager {
-            newer: (!first).then(|| base("")),
-            older: found.next.map(|next| base(&next)),
-        },
+        pager: pager(first, found.next, base),
         comments: found.items.into_iter().map(shown).collect(),
     })
 }

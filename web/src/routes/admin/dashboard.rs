@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use shared::db::{alerts, jobs as job_rows, views};
+use shared::overview::QueueView;
 
 use super::super::present::{count, readers};
-use super::super::queues::{self, Shown};
-use super::super::{jobs::Listed, posts};
+use super::super::{posts, queues};
 use super::{alerts as alert_page, backups, jobs, midnight, nav};
 use crate::auth::Admin;
 use crate::error::Result;
@@ -31,7 +31,7 @@ const PATHS: usize = 40;
 pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Result<Response> {
     let today = views::since(&state.data, midnight()).await?;
     let ever = views::site(&state.data).await?;
-    let (queues, problem) = queues::all(&state).await?;
+    let queues = queues::all(&state).await?;
     let dead = job_rows::list(&state.data, job_rows::Which::Dead, None, None, NEWEST).await?.items;
     let raised = alerts::list(&state.data, None, None, NEWEST).await?.items;
     page::private(&DashboardPage {
@@ -42,27 +42,30 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
         visitors_today: count(today.visitors),
         visitors_all: count(ever.visitors),
         readers: readers(state.hub.readers().readers),
-        queues: queues.into_iter().map(queue).collect(),
-        queues_error: problem.map(|problem| format!("The queues' figures are missing: {problem}")),
-        dead: dead.into_iter().map(|job| jobs::row(Listed::from(job))).collect(),
+        queues: queues.items.into_iter().map(queue).collect(),
+        queues_error: queues
+            .problem
+            .map(|problem| format!("The queues' figures are missing: {problem}")),
+        dead: dead.into_iter().map(jobs::row).collect(),
         alerts: raised.into_iter().map(alert_page::shown).collect(),
         tiers: backups::tiers(&state).await?,
         top: top(&state).await?,
     })
 }
 
-fn queue(queue: Shown) -> QueueRow {
+fn queue(queue: QueueView) -> QueueRow {
     let age = |ms| {
         text::span(jiff::SignedDuration::try_from(Duration::from_millis(ms)).unwrap_or_default())
     };
     QueueRow {
         name: queue.name,
-        depth: queue.depth,
-        in_flight: queue.in_flight,
+        listed: queue.listed,
+        depth: queue.depth.unwrap_or(0),
+        in_flight: queue.in_flight.unwrap_or(0),
         done: count(queue.done),
         dead: count(queue.dead),
         oldest: queue.oldest_ms.map(age),
-        paused: queue.paused,
+        paused: queue.paused.unwrap_or(false),
     }
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::images::{Form as Multipart, form, remove};
 use super::super::present::{thumbnail, when};
 use super::super::upload::{self, IMAGE_MAX, Upload};
-use super::{address, nav};
+use super::{address, nav, pager};
 use crate::auth::Admin;
 use crate::error::{Error, Result, told};
 use crate::extract::{Form, Path, Query, after_id, id};
@@ -18,9 +18,9 @@ use crate::layers::{Cause, prefers_json};
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::validate::{ALT_MAX, Checks};
+use crate::views::Bytes;
 use crate::views::admin::images::{ImageCard, ImageDeletePage, ImagesPage};
 use crate::views::blog::PostLink;
-use crate::views::{Bytes, Pager};
 
 /// Images of one page.
 const PAGE: usize = 24;
@@ -45,9 +45,9 @@ pub async fn page(
 }
 
 async fn library(state: &AppState, frame: &Frame, after: Option<String>) -> Result<ImagesPage> {
-    let newer = after.is_some().then(|| "/admin/images".to_owned());
+    let first = after.is_none();
     let found = images::list(&state.data, after_id(after)?, PAGE).await?;
-    let older = found.next.map(|next| address("/admin/images", &[("after", &next)]));
+    let base = |after: &str| address("/admin/images", &[("after", after)]);
     Ok(ImagesPage {
         layout: frame.layout().await?,
         nav: nav(state).await?,
@@ -55,7 +55,7 @@ async fn library(state: &AppState, frame: &Frame, after: Option<String>) -> Resu
         alt: String::new(),
         max_bytes: Bytes(IMAGE_MAX),
         images: found.items.iter().map(card).collect(),
-        pager: Pager { newer, older },
+        pager: pager(first, found.next, base),
     })
 }
 

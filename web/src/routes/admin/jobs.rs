@@ -1,24 +1,26 @@
 //! `GET /admin/jobs`, one job, and what can be done with it.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::jobs as job_rows;
-use shared::subject::Topic;
+use shared::db::Page;
+use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Replayed};
+use shared::subject::{Topic, is_word};
 
-use super::super::job::{self, Detail};
-use super::super::jobs::{self, Asked, JobState, Listed};
+use super::super::jobs::{self, Asked};
 use super::super::present::when;
 use super::super::queues;
-use super::{address, filter, nav, trace};
+use super::{address, filter, nav, pager, trace};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{Form, Path, Query};
 use crate::page::{self, Frame};
 use crate::state::AppState;
-use crate::views::Pager;
 use crate::views::admin::Filter;
 use crate::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage};
+use crate::views::{Notice, Order, Pager};
 
 /// Which jobs; empty is any.
 #[derive(Debug, Default, Deserialize)]
@@ -27,13 +29,23 @@ pub struct Filters {
     queue: String,
     state: String,
     after: Option<String>,
+    retried: Option<usize>,
+    refused: Option<usize>,
 }
 
 impl Filters {
     /// The chosen state; done jobs when none is.
     fn state(&self) -> JobState {
-        let all = JobState::ALL.into_iter();
-        all.into_iter().find(|state| state.as_str() == self.state).unwrap_or(JobState::Done)
+        self.state.parse().unwrap_or(JobState::Done)
+    }
+
+    /// What came of sending all back, when that was just done.
+    fn notice(&self) -> Option<Notice> {
+        let refused = match self.refused.unwrap_or(0) {
+            0 => String::new(),
+            refused => format!(" {refused} are no jobs, and can only be discarded."),
+        };
+        self.retried.map(|sent| Notice::good(format!("Sent back: {sent}.{refused}")))
     }
 
     fn asked(self) -> Asked {
@@ -52,25 +64,36 @@ pub async fn page(
     frame: Frame,
     Query(filters): Query<Filters>,
 ) -> Result<Response> {
-    let names: Vec<String> = queues::read(&state).await?.queues.into_keys().collect();
+    let names = names(&state).await?;
     let (queue, chosen, first) = (filters.queue.clone(), filters.state(), filters.after.is_none());
     let base = |after: &str| {
         let parameters = [("queue", queue.as_str()), ("state", chosen.as_str()), ("after", after)];
         address("/admin/jobs", &parameters)
     };
-    let (listed, next) = jobs::page(&state, filters.asked()).await?;
-    let topics = names.iter().filter(|name| queue.is_empty() || **name == queue);
+    let notice = filters.notice();
+    let order = if chosen.is_over() { Order::Age } else { Order::Turn };
+    let Page { items, next } = jobs::page(&state, filters.asked()).await?;
+    let shown = |name: &&String| (queue.is_empty() || **name == queue) && is_word(name);
+    let topics = names.iter().filter(shown);
     page::private(&JobsPage {
-        layout: frame.layout().await?,
+        layout: frame.layout_with(notice).await?,
         nav: nav(&state).await?,
         topics: topics.map(|name| Topic::jobs(name).to_string()).collect(),
         queues: queue_filters(&names, &queue, chosen),
         states: state_filters(&queue, chosen),
-        pager: Pager { newer: (!first).then(|| base("")), older: next.map(|next| base(&next)) },
+        pager: Pager { order, ..pager(first, next, base) },
         state: chosen.as_str().to_owned(),
-        jobs: listed.into_iter().map(row).collect(),
+        jobs: items.into_iter().map(row).collect(),
         queue,
     })
+}
+
+/// The queues to choose from: those of the file, and others that NATS holds jobs
+/// of, when it is there.
+async fn names(state: &AppState) -> Result<Vec<String>> {
+    let mut names: BTreeSet<String> = queues::read(state).await?.queues.into_keys().collect();
+    names.extend(state.bus.jobs_by_queue().await.unwrap_or_default().into_keys());
+    Ok(names.into_iter().collect())
 }
 
 fn queue_filters(names: &[String], chosen: &str, state: JobState) -> Vec<Filter> {
@@ -91,24 +114,17 @@ fn state_filters(queue: &str, chosen: JobState) -> Vec<Filter> {
 /// A job as lists show it.
 #[must_use]
 pub fn row(job: Listed) -> JobRow {
-    // A job's id tells when it was made.
-    let made = job.id.parse().ok().and_then(made_at).unwrap_or_else(|| when(job.at));
+    let created = when(job.made());
     JobRow {
         id: job.id,
         queue: job.queue,
         kind: job.kind,
-        state: job.state.to_owned(),
+        state: job.state.to_string(),
         attempt: job.attempt,
-        created: made,
+        created,
         updated: when(job.at),
         error: job.reason.as_deref().and_then(|reason| reason.lines().next()).map(str::to_owned),
     }
-}
-
-fn made_at(id: uuid::Uuid) -> Option<crate::views::When> {
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    let millis = i64::try_from(seconds).ok()? * 1000 + i64::from(nanos / 1_000_000);
-    Some(crate::views::When::from_millis(millis))
 }
 
 /// `GET /admin/jobs/{id}`.
@@ -121,7 +137,7 @@ pub async fn one(
     frame: Frame,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let detail = job::find(&state, &id).await?;
+    let detail = jobs::find(&state, &id).await?;
     let queues = queues::read(&state).await?.queues;
     let max = queues.get(&detail.job.queue).and_then(|queue| u32::try_from(queue.attempts).ok());
     page::private(&shown(detail, max, &frame, &state).await?)
@@ -133,24 +149,23 @@ async fn shown(
     frame: &Frame,
     state: &AppState,
 ) -> Result<JobPage> {
-    let dead = detail.job.state == JobState::Dead.as_str();
+    let dead = detail.job.state == JobState::Dead;
     let trace = trace::of(state, &detail.job).await?;
     let attempts = detail.errors.into_iter().map(|attempt| Attempt {
         number: attempt.attempt,
         time: when(attempt.at),
-        worker: None,
         error: Some(attempt.error),
     });
     let mut attempts: Vec<Attempt> = attempts.collect();
-    if detail.job.state == JobState::Done.as_str() {
+    if detail.job.state == JobState::Done {
         let (number, time) = (detail.job.attempt, when(detail.job.at));
-        attempts.push(Attempt { number, time, worker: None, error: None });
+        attempts.push(Attempt { number, time, error: None });
     }
     Ok(JobPage {
         layout: frame.layout().await?,
         nav: nav(state).await?,
         max_attempts,
-        due: (detail.job.state == JobState::Scheduled.as_str()).then(|| when(detail.job.at)),
+        due: (detail.job.state == JobState::Scheduled).then(|| when(detail.job.at)),
         cause: Some(detail.job.cause.clone()).filter(|cause| !cause.is_empty()),
         payload: detail.body.map_or_else(
             || "A job that is done is kept without its payload.".to_owned(),
@@ -160,7 +175,7 @@ async fn shown(
         trace,
         can_retry: dead,
         can_discard: dead,
-        can_cancel: !dead && detail.job.state != JobState::Done.as_str(),
+        can_cancel: !detail.job.state.is_over(),
         job: row(detail.job),
     })
 }
@@ -226,8 +241,16 @@ pub async fn retry_all(
     Form(filters): Form<Filters>,
 ) -> Result<Response> {
     let asked = Asked { state: Some(JobState::Dead), ..filters.asked() };
-    jobs::replay_all(&state, asked).await?;
-    Ok(to_dead())
+    let queue = asked.queue.clone().unwrap_or_default();
+    let Replayed { retried, refused } = jobs::replay_all(&state, asked).await?;
+    let (retried, refused) = (retried.to_string(), refused.to_string());
+    let parameters = [
+        ("queue", queue.as_str()),
+        ("state", JobState::Dead.as_str()),
+        ("retried", &retried),
+        ("refused", &refused),
+    ];
+    Ok(Redirect::to(&address("/admin/jobs", &parameters)).into_response())
 }
 
 /// `POST /admin/queues/{name}/pause`.

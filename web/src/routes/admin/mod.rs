@@ -17,7 +17,7 @@ use super::present::count;
 use crate::error::Result;
 use crate::state::AppState;
 use crate::views::admin::{AdminNav, Filter};
-use crate::views::query_value;
+use crate::views::{Pager, query_value};
 
 /// The badges of the navigation.
 ///
@@ -51,6 +51,14 @@ pub fn address(path: &str, parameters: &[(&str, &str)]) -> String {
         .map(|(name, value)| format!("{name}={}", query_value(value)))
         .collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// The pages around one of a list, whose addresses `page` makes of a cursor: the
+/// first one when this is another, and the next one.
+#[must_use]
+pub fn pager(is_first: bool, next: Option<String>, page: impl Fn(&str) -> String) -> Pager {
+    let newer = (!is_first).then(|| page(""));
+    Pager { newer, older: next.map(|next| page(&next)), ..Pager::default() }
 }
 
 /// A choice of a filter.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::super::posts::{check, render, tags};
 use super::super::present::{self, count, when};
 use super::images::card;
-use super::{address, filter, nav};
+use super::{address, filter, nav, pager};
 use crate::auth::Admin;
 use crate::error::{Error, FieldError, Result, told};
 use crate::extract::{Form, Path, Query, after_moment};
@@ -24,7 +24,7 @@ use crate::validate::slug_of;
 use crate::views::admin::posts::{
     PostDeletePage, PostErrors, PostForm, PostFormPage, PostRow, PostsPage, PreviewPage,
 };
-use crate::views::{Notice, Pager, path_segment};
+use crate::views::{Notice, path_segment};
 
 /// Posts of one page.
 const PAGE: usize = 30;
@@ -52,7 +52,7 @@ pub async fn page(
     let status: Option<PostStatus> = asked.status.parse().ok();
     let word = status.map_or("", PostStatus::as_str);
     let base = |after: &str| address("/admin/posts", &[("status", word), ("after", after)]);
-    let newer = asked.after.is_some().then(|| base(""));
+    let first = asked.after.is_none();
     let filter = Filter { status, tag: None, after: after_moment(asked.after)?, limit: PAGE };
     let found = posts::list(&state.data, filter).await?;
     page::private(&PostsPage {
@@ -60,7 +60,7 @@ pub async fn page(
         nav: nav(&state).await?,
         filters: filters(status),
         posts: rows(&state, found.items).await?,
-        pager: Pager { newer, older: found.next.map(|next| base(&next)) },
+        pager: pager(first, found.next, base),
     })
 }
 

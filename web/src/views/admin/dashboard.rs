@@ -46,6 +46,8 @@ pub struct DashboardPage {
 pub struct QueueRow {
     /// Its name.
     pub name: String,
+    /// Whether the file of queues has it: else no worker takes its jobs.
+    pub listed: bool,
     /// Jobs that wait.
     pub depth: u64,
     /// Jobs under way.

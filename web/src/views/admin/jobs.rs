@@ -23,9 +23,9 @@ pub struct JobsPage {
     pub state: String,
     /// Topics that tell of a change in this list.
     pub topics: Vec<String>,
-    /// Newest first.
+    /// Newest first when they are over, else in their order.
     pub jobs: Vec<JobRow>,
-    /// Newer and older jobs.
+    /// The pages around this one.
     pub pager: Pager,
 }
 
@@ -98,8 +98,6 @@ pub struct Attempt {
     pub number: u32,
     /// When it ended.
     pub time: When,
-    /// The worker that tried.
-    pub worker: Option<String>,
     /// Every line of its error; none if it went well.
     pub error: Option<String>,
 }

@@ -1,0 +1,86 @@
+//! Dead jobs that are sent back to their queues.
+
+use rusqlite::OptionalExtension;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Which, list};
+use crate::db::{Data, Error, Tx, outbox};
+use crate::envelope::Envelope;
+use crate::subject;
+
+/// Jobs of one transaction when all are sent back.
+const PAGE: usize = 500;
+
+/// Sends a dead job back to its queue; gives the id it runs under now, or `None`
+/// when there is none of that id.
+///
+/// # Errors
+/// When its bytes are no job ([`Error::Corrupt`]), when another job holds its key
+/// ([`Error::KeyHeld`]), or when it cannot be read or written.
+pub async fn replay(data: &Data, id: String) -> Result<Option<Uuid>, Error> {
+    data.writer().write(move |tx| replay_in(tx, &id)).await
+}
+
+/// What came of sending all dead jobs back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// So many run again.
+    pub retried: usize,
+    /// So many cannot: they are no jobs, or another job holds their key.
+    pub refused: usize,
+}
+
+/// Sends all dead jobs back to their queues, or those of one, newest first. Each
+/// page is a transaction of its own, so that nobody else waits for long; one that
+/// dies again meanwhile is newer than where the next page begins, and stays.
+///
+/// # Errors
+/// When they cannot be read or written; those of the pages before are sent.
+pub async fn replay_all(data: &Data, queue: Option<String>) -> Result<Replayed, Error> {
+    let (mut all, mut after) = (Replayed::default(), None);
+    loop {
+        let page = list(data, Which::Dead, queue.clone(), after, PAGE).await?;
+        let ids = page.items.into_iter().map(|job| job.id).collect();
+        let Replayed { retried, refused } = replay_page(data, ids).await?;
+        all = Replayed { retried: all.retried + retried, refused: all.refused + refused };
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+async fn replay_page(data: &Data, ids: Vec<String>) -> Result<Replayed, Error> {
+    data.writer()
+        .write(move |tx| {
+            let mut page = Replayed::default();
+            for id in ids {
+                match replay_in(tx, &id) {
+                    Ok(found) => page.retried += usize::from(found.is_some()),
+                    Err(Error::Corrupt { .. } | Error::KeyHeld { .. }) => page.refused += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(page)
+        })
+        .await
+}
+
+fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
+    let sql = "SELECT queue, body, unique_key FROM dead_jobs WHERE id = ?1";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
+    };
+    let Some((queue, body, key)) = tx.conn().query_row(sql, [id], read).optional()? else {
+        return Ok(None);
+    };
+    let job = serde_json::from_slice::<Envelope>(&body).ok();
+    let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
+        let value = String::from_utf8_lossy(&body).chars().take(80).collect();
+        return Err(Error::Corrupt { value, expected: "a job's envelope" });
+    };
+    let id_now = outbox::replay(tx, &queue, key, job)?;
+    tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
+    Ok(Some(id_now))
+}

@@ -1,0 +1,192 @@
+//! What is to be seen of jobs: each is found and listed, however many there are.
+
+use std::collections::HashSet;
+
+use shared::bus::relay::Relay;
+use shared::db::done;
+use shared::db::jobs::{JobState, Replayed};
+use shared::jobs::enqueue::Enqueue;
+use shared::overview::{self, Asked, Cursor, Error};
+
+use super::*;
+
+async fn page(
+    ground: &Ground,
+    state: Option<JobState>,
+    after: Option<Cursor>,
+    limit: usize,
+) -> (Vec<Listed>, Option<Cursor>) {
+    let asked = Asked { queue: None, state, after, limit };
+    let page = overview::list(&ground.data, &ground.bus, asked).await.unwrap();
+    assert!(page.items.len() <= limit, "{} items", page.items.len());
+    (page.items, page.next.map(|next| next.parse().unwrap()))
+}
+
+/// All pages of a list.
+async fn listed(ground: &Ground, state: Option<JobState>, limit: usize) -> Vec<Listed> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let (items, next) = page(ground, state, after, limit).await;
+        all.extend(items);
+        match next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+async fn relay(ground: &Ground) {
+    Relay::new(ground.data.clone(), ground.bus.clone()).round().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_behind_thousands_is_found_and_the_list_goes_on_to_the_end() {
+    let ground = Ground::new().await;
+    let one = |n: usize| {
+        let job = Chore { name: n.to_string() }.envelope(Uuid::now_v7());
+        message(&job.msg_id(), "do", job.to_json())
+    };
+    let alone: Vec<Message> = (0..2500).map(one).collect();
+    ground.bus.publish_all(&alone).await.unwrap();
+    let last = Chore { name: "last".to_owned() }.envelope(Uuid::now_v7());
+    ground.bus.publish(&message(&last.msg_id(), "do", last.to_json())).await.unwrap();
+    let id = last.id.to_string();
+    let found = overview::find(&ground.data, &ground.bus, &id).await.unwrap().unwrap();
+    assert_eq!((&found.job.id, found.job.state), (&id, JobState::Queued));
+    assert!(found.body.unwrap().contains("last"));
+    let ids: Vec<String> =
+        listed(&ground, Some(JobState::Queued), 100).await.into_iter().map(|job| job.id).collect();
+    let distinct: HashSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), distinct.len(), ids.last()), (2501, 2501, Some(&id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_cut_packs_and_lists_of_what_is_scheduled_without_a_gap() {
+    let ground = Ground::new().await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let send = move |tx: &Tx<'_>| {
+        for n in 0..230_u32 {
+            let chore = || Enqueue::new(Chore { name: n.to_string() }, Uuid::now_v7());
+            outbox::enqueue(tx, chore())?;
+            // Ten of them share each moment.
+            let due = tomorrow.plus(Duration::from_secs(u64::from(n / 10)));
+            outbox::enqueue(tx, chore().at(due))?;
+        }
+        Ok(())
+    };
+    ground.data.writer().write::<(), shared::db::Error, _>(send).await.unwrap();
+    relay(&ground).await;
+    for state in [JobState::Queued, JobState::Scheduled] {
+        let jobs = listed(&ground, Some(state), 7).await;
+        let ids: HashSet<&String> = jobs.iter().map(|job| &job.id).collect();
+        assert_eq!((jobs.len(), ids.len()), (230, 230), "{state}");
+        assert!(jobs.iter().all(|job| job.state == state));
+        assert!(jobs.is_sorted_by_key(|job| job.at), "{state} is out of order");
+    }
+    assert_eq!(listed(&ground, None, 60).await.len(), 460);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_all_begins_with_what_runs_and_ends_with_what_is_over() {
+    let ground = Ground::new().await;
+    let mut registry = Registry::default();
+    registry
+        .effect::<Chore, _>(|job| async move {
+            if job.payload.name == "runs" {
+                std::future::pending::<()>().await;
+            }
+            Ok(Outcome::Done)
+        })
+        .unwrap();
+    let working = ground.work(registry);
+    let over = ground.order("over").await;
+    until("it is done", async || ground.is_done(over).await).await;
+    until("it is acknowledged", async || ground.is_idle().await).await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let later = Enqueue::new(Chore { name: "later".to_owned() }, Uuid::now_v7()).at(tomorrow);
+    let send = move |tx: &Tx<'_>| outbox::enqueue(tx, later);
+    let later = ground.data.writer().write::<Uuid, shared::db::Error, _>(send).await.unwrap();
+    let runs = ground.order("runs").await;
+    let state = async |id: Uuid| {
+        let found = overview::find(&ground.data, &ground.bus, &id.to_string()).await.unwrap();
+        found.unwrap().job.state
+    };
+    until("it runs", async || state(runs).await == JobState::Running).await;
+    assert_eq!((state(later).await, state(over).await), (JobState::Scheduled, JobState::Done));
+    let order: Vec<String> = listed(&ground, None, 1).await.into_iter().map(|job| job.id).collect();
+    assert_eq!(order, [runs, later, over].map(|id| id.to_string()));
+    // It would never end by itself.
+    working.runner.abort();
+    working.relay.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nats_is_away_no_job_is_said_not_to_be_there() {
+    let mut ground = Ground::new().await;
+    let working = ground.work(doing(effect));
+    let over = ground.order("over").await;
+    until("it is done", async || ground.is_done(over).await).await;
+    working.stop().await;
+    let find = async |ground: &Ground, id: Uuid| {
+        overview::find(&ground.data, &ground.bus, &id.to_string()).await
+    };
+    let nobody = Uuid::now_v7();
+    assert!(find(&ground, nobody).await.unwrap().is_none());
+    ground.nats.kill();
+    until("NATS is away", async || ground.bus.ready().is_err()).await;
+    assert!(matches!(find(&ground, nobody).await, Err(Error::Nats(_))));
+    let unsent = ground.order("unsent").await;
+    for (id, state) in [(over, JobState::Done), (unsent, JobState::Queued)] {
+        assert_eq!(find(&ground, id).await.unwrap().unwrap().job.state, state);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_jobs_are_sent_back_however_many_they_are() {
+    let ground = Ground::new().await;
+    let bury = |tx: &Tx<'_>| {
+        for n in 0..1200_u32 {
+            let job = Chore { name: n.to_string() }.envelope(Uuid::now_v7());
+            done::bury(tx, "chores", &job, "it had to be")?;
+            if n % 600 == 0 {
+                let id = format!("poison.{n}");
+                done::bury_poison(tx, &id, ("chores", "do"), b"no job", "it is none")?;
+            }
+        }
+        let other = Chore { name: "other".to_owned() }.envelope(Uuid::now_v7());
+        done::bury(tx, "errands", &other, "it had to be")
+    };
+    ground.data.writer().write::<(), shared::db::Error, _>(bury).await.unwrap();
+    let replayed = jobs::replay_all(&ground.data, Some("chores".to_owned())).await.unwrap();
+    assert_eq!(replayed, Replayed { retried: 1200, refused: 2 });
+    let left = jobs::dead_by_queue(&ground.data).await.unwrap();
+    assert_eq!(left, [("chores".to_owned(), 2), ("errands".to_owned(), 1)]);
+    let waiting = outbox::unsent(&ground.data, "chores".to_owned()).await.unwrap();
+    assert_eq!(waiting, 1200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_span_are_read_past_the_first_page_and_no_later_ones() {
+    let ground = Ground::new().await;
+    let event = |n: usize| {
+        let body = Envelope::new("told", 1, Uuid::now_v7(), n).to_json().into();
+        Message { msg_id: n.to_string(), subject: "events.blogroll".to_owned(), body }
+    };
+    let now = shared::time::Instant::now;
+    // NATS and this test read the same clock, to the millisecond.
+    let tick = async || {
+        let moment = now();
+        until("the clock goes on", async || now() > moment.plus(Duration::from_millis(1))).await;
+    };
+    ground.bus.publish(&event(0)).await.unwrap();
+    tick().await;
+    let from = now();
+    ground.bus.publish_all(&(1..=1200).map(event).collect::<Vec<_>>()).await.unwrap();
+    let end = now();
+    tick().await;
+    ground.bus.publish(&event(1201)).await.unwrap();
+    let read = async |limit| ground.bus.events_within(from, end, limit).await.unwrap();
+    let places: Vec<u64> = read(5000).await.iter().map(|event| event.seq).collect();
+    assert_eq!(places, (2..=1201).collect::<Vec<u64>>());
+    assert_eq!(read(700).await.len(), 700);
+}
