@@ -95,7 +95,7 @@ fn add(rows: &mut Vec<Row>, name: &'static str, case: String, found: Found) {
 async fn lock(target: &Target) {
     let database = target.database.clone();
     let hold = move || {
-        let conn = Connection::open(database)?;
+        let mut conn = Connection::open(database)?;
         conn.busy_handler(Some(try_again))?;
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
         conn.execute_batch("BEGIN IMMEDIATE")?;
