@@ -89,8 +89,18 @@ pub const ACCESS_KEY: &str = "hearth";
 pub const OFFSITE_ACCESS_KEY: &str = "offsite";
 
 /// Further variables of the site that are kept with the stack when the caller sets them.
-const TAKEN_OVER: [&str; 5] =
-    ["COMMENTS_MODERATION", "GEOIP_DB", "RUST_LOG", "LOG_LEVEL", "LOG_FORMAT"];
+const TAKEN_OVER: [&str; 10] = [
+    "COMMENTS_MODERATION",
+    "GEOIP_DB",
+    "HTTP_CONNECTIONS",
+    "HTTP_CONNECTIONS_PER_ADDRESS",
+    "LIVE_CONNECTIONS",
+    "LIVE_CONNECTIONS_PER_ADDRESS",
+    "LIVE_RETURN_SECONDS",
+    "RUST_LOG",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+];
 
 /// What the stack sets for the binaries, given the caller's own environment.
 pub fn compose(

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use shared::config::{self, Env, LocalStore, Mistakes, Moderation};
 use shared::telemetry::log::Log;
@@ -30,6 +31,8 @@ pub struct Config {
     pub queues_file: PathBuf,
     /// Addresses and networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How many connections there may be.
+    pub connections: Connections,
     /// Which comments wait for the admin; the worker applies it, the admin's
     /// settings page shows it.
     pub moderation: Moderation,
@@ -55,6 +58,7 @@ impl Config {
             store: config::local_store(&mut env),
             queues_file: env.with_default("QUEUES_FILE", "a file", queues),
             trusted_proxies: config::trusted_proxies(&mut env),
+            connections: Connections::read(&mut env),
             moderation: config::moderation(&mut env),
         };
         env.finish(config)
@@ -70,6 +74,35 @@ impl Config {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.site_url.scheme() == "https"
+    }
+}
+
+/// How many connections there may be, and when the others come back.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    /// Connections for requests, in all.
+    pub http: usize,
+    /// Of these, for one address that is no trusted proxy.
+    pub http_each: u32,
+    /// Connections that watch, in all.
+    pub live: usize,
+    /// Of these, for one address of a visitor.
+    pub live_each: u32,
+    /// At a shutdown, those who watch come back within this time.
+    pub spread: Duration,
+}
+
+impl Connections {
+    fn read(env: &mut Env) -> Self {
+        let count = "a number of connections, such as 4096";
+        let seconds = "a number of seconds, such as 3";
+        Self {
+            http: env.with_default("HTTP_CONNECTIONS", count, 4096),
+            http_each: env.with_default("HTTP_CONNECTIONS_PER_ADDRESS", count, 256),
+            live: env.with_default("LIVE_CONNECTIONS", count, 20_000),
+            live_each: env.with_default("LIVE_CONNECTIONS_PER_ADDRESS", count, 100),
+            spread: Duration::from_secs(env.with_default("LIVE_RETURN_SECONDS", seconds, 3)),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod page;
 pub mod plain;
 pub mod router;
 pub mod routes;
+pub mod server;
 pub mod start;
 pub mod state;
 pub mod validate;
@@ -24,7 +25,6 @@ pub mod views;
 pub mod visitor;
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use shared::bus::relay;
@@ -32,6 +32,8 @@ use shared::shutdown::Shutdown;
 use shared::telemetry::ops::Ops;
 use tokio::net::TcpListener;
 
+use crate::server::Server;
+use crate::server::places::Places;
 use crate::state::AppState;
 
 /// How long requests under way may take once the process is told to stop.
@@ -55,25 +57,22 @@ pub async fn serve(
 ) -> io::Result<()> {
     let relay = tokio::spawn(relay::run(state.data.clone(), state.bus.clone(), drain.clone()));
     let ops = tokio::spawn(ops.0.serve(ops.1, drain.clone()));
-    let router = router::router(state);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let stop = shutdown.clone().cancelled_owned();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let hub = state.hub.clone();
+    let config = &state.config;
+    let places = Places::new(config.connections.http, config.connections.http_each);
+    let trusted = config.trusted_proxies.clone();
+    let server = Server::new((router::router(state), hub), trusted, places, shutdown.clone());
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    let served = tokio::select! {
-        served = async { serving.await } => served,
-        () = overdue => {
-            tracing::warn!("requests were still under way and are cut off");
-            Ok(())
-        }
-    };
+    tokio::select! {
+        () = server.run(listener) => {}
+        () = overdue => tracing::warn!("requests were still under way and are cut off"),
+    }
     drain.cancel();
     if tokio::time::timeout(DRAIN, relay).await.is_err() {
         tracing::warn!("the outbox is left to the other processes");
     }
-    ops.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-    served
+    ops.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -16,6 +16,7 @@ use crate::hits::Packer;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::routes::upload;
+use crate::server;
 use crate::state::AppState;
 
 /// The pause between two tries to make the streams.
@@ -61,6 +62,7 @@ pub enum Error {
 pub async fn run(config: Config) -> Result<(), Error> {
     let shutdown = shutdown::on_signal()?;
     let drain = Shutdown::new();
+    server::raise_descriptor_limit();
     let listener = listen("SITE_HTTP_ADDR", config.http_addr).await?;
     let ops_listener = listen("SITE_OPS_ADDR", config.ops_addr).await?;
     let databases = (Data::open(&config.data_dir)?, Ttl::open(&config.data_dir)?);
@@ -68,7 +70,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     upload::forget_leftovers(&config.data_dir);
     let bus = Bus::connect(&config.nats_url, "web").await?;
     tokio::spawn(keep_trying_streams(bus.clone(), shutdown.clone()));
-    let hub = Hub::start(bus.clone(), shutdown.clone());
+    let hub = Hub::start(bus.clone(), config.connections.spread, shutdown.clone())?;
     let packer = Packer::start(bus.clone(), &config.data_dir, drain.clone());
     let mut ops = Ops::default();
     let metrics = Metrics::new(ops.registry());

@@ -16,6 +16,7 @@ use crate::hits::Packer;
 use crate::hits::limit::HitLimit;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::server::places::Places;
 use crate::visitor::{self, Peer, Salts};
 
 /// Handle to what every handler can reach; a clone is one more reference.
@@ -38,6 +39,8 @@ pub struct Site {
     pub private: Bucket,
     /// Live updates.
     pub hub: Hub,
+    /// Places for those who watch.
+    pub live: Arc<Places>,
     /// Page views on their way in.
     pub packer: Packer,
     /// How many page views each household sent.
@@ -86,6 +89,7 @@ impl AppState {
         let private = store.bucket(&config.store.private)?;
         let salts = Salts::new(ttl.clone());
         let hit_limit = HitLimit::default();
+        let live = Places::new(config.connections.live, config.connections.live_each);
         let site = Site {
             config,
             data,
@@ -94,6 +98,7 @@ impl AppState {
             public,
             private,
             hub,
+            live,
             packer,
             hit_limit,
             salts,

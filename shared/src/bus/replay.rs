@@ -37,6 +37,15 @@ pub struct EventsState {
     pub last: u64,
 }
 
+/// Some of the events that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// In order.
+    pub events: Vec<Stored>,
+    /// They are all up to here.
+    pub until: u64,
+}
+
 /// The stream could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the events again: {0}")]
@@ -72,18 +81,32 @@ impl Bus {
         until: u64,
         topics: &[Topic],
     ) -> Result<Vec<Stored>, ReplayError> {
+        self.events_page(after, until, topics, usize::MAX).await.map(|page| page.events)
+    }
+
+    /// The first `most` of those events.
+    ///
+    /// # Errors
+    /// As [`Bus::events_between`].
+    pub async fn events_page(
+        &self,
+        after: u64,
+        until: u64,
+        topics: &[Topic],
+        most: usize,
+    ) -> Result<Page, ReplayError> {
         if until <= after {
-            return Ok(Vec::new());
+            return Ok(Page { events: Vec::new(), until });
         }
         let stream = self.jetstream().get_stream_no_info(EVENTS).await.map_err(ReplayError::new)?;
         let consumer =
             stream.create_consumer(config(after, topics)).await.map_err(ReplayError::new)?;
-        let events = read(&consumer, until).await;
+        let page = read(&consumer, until, most).await;
         let name = &consumer.cached_info().name;
         if let Err(error) = stream.delete_consumer(name).await {
             tracing::debug!(%error, "the server will forget the replay's consumer by itself");
         }
-        events
+        page
     }
 }
 
@@ -101,11 +124,11 @@ fn config(after: u64, topics: &[Topic]) -> pull::Config {
 
 type Consumer = async_nats::jetstream::consumer::Consumer<pull::Config>;
 
-async fn read(consumer: &Consumer, until: u64) -> Result<Vec<Stored>, ReplayError> {
+async fn read(consumer: &Consumer, until: u64, most: usize) -> Result<Page, ReplayError> {
     let mut events = Vec::new();
     let mut pending = consumer.cached_info().num_pending;
     while pending > 0 {
-        let page = consumer.fetch().max_messages(PAGE);
+        let page = consumer.fetch().max_messages(PAGE.min(most));
         let mut page = page.messages().await.map_err(ReplayError::new)?;
         let mut empty = true;
         while let Some(message) = page.next().await {
@@ -113,16 +136,19 @@ async fn read(consumer: &Consumer, until: u64) -> Result<Vec<Stored>, ReplayErro
             let info = message.info().map_err(ReplayError::new)?;
             (pending, empty) = (info.pending, false);
             if info.stream_sequence > until {
-                return Ok(events);
+                return Ok(Page { events, until });
             }
             if let Some(topic) = Topic::from_event_subject(&message.subject) {
                 let body = message.payload.clone();
                 events.push(Stored { seq: info.stream_sequence, topic, body });
+            }
+            if events.len() == most {
+                return Ok(Page { events, until: info.stream_sequence });
             }
         }
         if empty {
             return Err(ReplayError(format!("{pending} events did not come")));
         }
     }
-    Ok(events)
+    Ok(Page { events, until })
 }

@@ -10,5 +10,6 @@ mod ops;
 mod outages;
 mod posts;
 mod privacy;
+mod sockets;
 mod start;
 mod views;

@@ -1,72 +1,106 @@
 //! The live hub: every event of NATS, to every visitor who watches.
 //!
 //! ```text
-//! EVENTS -> live.> -> feed -> rings (one a topic) -> a client each -> SSE
+//! EVENTS -> live.> -> feed -> engine: rings (one a topic) -> sockets
 //! ```
 //!
 //! One subscription takes everything that the EVENTS stream republishes. So
 //! the process sees all topics in the one order of the stream, a client's
 //! cursor is one number, and a gap shows in the next number. A ring a topic
 //! keeps the newest events, each encoded once for all who watch.
+//!
+//! One thread owns the rings and the sockets (`reactor`); what it decides is a
+//! state machine of its own (`engine`). A request for events is answered like
+//! any other up to its head; then the server hands the socket over.
 
-mod client;
+mod conn;
 mod cursor;
+mod engine;
 mod feed;
+mod frame;
+#[cfg(test)]
+mod model;
 mod policy;
 mod presence;
+mod reactor;
+mod replay;
 mod ring;
 pub mod sse;
+mod topics;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use shared::bus::Bus;
-use shared::bus::replay::Stored;
 use shared::shutdown::Shutdown;
 use shared::subject::Topic;
-use tokio::sync::Notify;
 
-pub use client::{Client, Resume};
 pub use cursor::Cursor;
+pub use frame::Framing;
 pub use presence::Watching;
-use ring::Ring;
+pub(crate) use reactor::random_part;
+pub use reactor::{Arrival, JUNK};
+use reactor::{Command, Link};
 
-/// Topics whose events are kept in memory at most; the one that was silent
-/// longest makes room, and a client that needs it reads the stream.
-const TOPICS_MAX: usize = 2048;
+use crate::server::places::Place;
 
 /// Handle to the hub of this process.
 #[derive(Clone)]
 pub struct Hub {
     bus: Bus,
-    state: Arc<Mutex<State>>,
+    link: Link,
+    position: Arc<Mutex<Option<Cursor>>>,
     presence: Arc<presence::Presence>,
     shutdown: Shutdown,
 }
 
-/// What the feed has seen.
-#[derive(Default)]
-struct State {
-    /// Of the stream; none until NATS was reached.
-    epoch: Option<Arc<str>>,
-    /// The newest event.
-    last: u64,
-    /// Below this, a topic without a ring may have had events.
-    floor: u64,
-    rings: HashMap<Topic, Ring>,
-    next_client: u64,
+/// What a client watches, and what is counted for it until it leaves.
+pub struct Watch {
+    /// Its topics, each once.
+    pub topics: Vec<Topic>,
+    /// How it begins.
+    pub resume: Resume,
+    /// The reader that it is.
+    pub reading: Option<Watching>,
+    /// Its place among the connections.
+    pub place: Place,
+}
+
+/// How a client begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resume {
+    /// With what comes from now on.
+    Now,
+    /// With what came after its cursor.
+    After(Cursor),
 }
 
 impl Hub {
-    /// Starts the feed; it looks for NATS until `shutdown`.
-    #[must_use]
-    pub fn start(bus: Bus, shutdown: Shutdown) -> Self {
-        let state = Arc::default();
-        let presence = Arc::new(presence::Presence::default());
-        let hub = Self { bus, state, presence, shutdown };
+    /// Starts the feed and the thread of the sockets; the feed looks for NATS
+    /// until `shutdown`. Clients are then sent away, to come back within
+    /// `spread`.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no poll.
+    pub fn start(bus: Bus, spread: Duration, shutdown: Shutdown) -> io::Result<Self> {
+        let link = reactor::start(bus.clone())?;
+        let (position, presence) = (Arc::default(), Arc::default());
+        let hub = Self { bus, link, position, presence, shutdown };
         tokio::spawn(feed::run(hub.clone()));
         tokio::spawn(presence::publish(hub.clone()));
-        hub
+        tokio::spawn(hub.clone().stop(spread));
+        Ok(hub)
+    }
+
+    async fn stop(self, spread: Duration) {
+        self.shutdown.cancelled().await;
+        self.link.send(Command::Stop(spread)).await;
+    }
+
+    /// Takes a socket over.
+    pub async fn attach(&self, arrival: Arrival) {
+        self.link.send(Command::Connect(Box::new(arrival))).await;
     }
 
     /// Where the feed stands, to be rendered into a page before its data is
@@ -92,79 +126,10 @@ impl Hub {
     }
 
     fn position(&self) -> Option<Cursor> {
-        let state = self.lock();
-        let epoch = state.epoch.clone()?;
-        Some(Cursor { epoch, seq: state.last })
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Begins a life of the stream: nothing of another one means anything.
-    fn begin(&mut self, epoch: &str, last: u64) {
-        for ring in self.rings.values_mut() {
-            ring.clear(last);
-            ring.wake();
-        }
-        self.rings.retain(|_, ring| ring.is_watched());
-        (self.epoch, self.last, self.floor) = (Some(epoch.into()), last, last);
-    }
-
-    /// Takes the next event in order; one that was seen is left out.
-    fn take(&mut self, event: &Stored) {
-        let Some(epoch) = self.epoch.clone() else {
-            return;
-        };
-        if event.seq <= self.last {
-            return;
-        }
-        self.last = event.seq;
-        let floor = self.floor;
-        let ring =
-            self.rings.entry(event.topic.clone()).or_insert_with(|| Ring::new(&event.topic, floor));
-        ring.push(event, &epoch);
-        if self.rings.len() > TOPICS_MAX {
-            self.drop_silent();
-        }
-    }
-
-    fn drop_silent(&mut self) {
-        let unwatched = self.rings.iter().filter(|(_, ring)| !ring.is_watched());
-        let silent =
-            unwatched.min_by_key(|(_, ring)| ring.newest()).map(|(topic, _)| topic.clone());
-        if let Some(ring) = silent.and_then(|topic| self.rings.remove(&topic)) {
-            self.floor = self.floor.max(ring.newest());
-        }
-    }
-
-    /// Wakes those who watch a counter that moved since the last time.
-    fn flush_counters(&mut self) {
-        for ring in self.rings.values_mut() {
-            ring.flush();
-        }
-    }
-
-    fn watch(&mut self, topics: &[Topic], waker: &Arc<Notify>) -> u64 {
-        self.next_client += 1;
-        let (id, floor) = (self.next_client, self.floor);
-        for topic in topics {
-            let ring = self.rings.entry(topic.clone()).or_insert_with(|| Ring::new(topic, floor));
-            ring.watch(id, Arc::clone(waker));
-        }
-        id
-    }
-
-    fn unwatch(&mut self, topics: &[Topic], id: u64) {
-        for topic in topics {
-            if let Some(ring) = self.rings.get_mut(topic) {
-                ring.unwatch(id);
-                if ring.is_empty() && !ring.is_watched() && ring.evicted() <= self.floor {
-                    self.rings.remove(topic);
-                }
-            }
-        }
+    fn set_position(&self, position: Cursor) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
     }
 }

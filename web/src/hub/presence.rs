@@ -1,6 +1,6 @@
 //! Readers now: who is connected, counted, never named.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,13 +27,17 @@ pub(super) struct Presence {
 #[derive(Default)]
 struct Counts {
     site: usize,
-    posts: HashMap<String, usize>,
+    posts: HashMap<Box<str>, usize>,
+    /// What connections read, each set once however many read it.
+    sets: HashSet<Posts>,
 }
+
+type Posts = Arc<[Box<str>]>;
 
 /// One connection that reads; it is not counted any more when dropped.
 pub struct Watching {
     presence: Arc<Presence>,
-    posts: Vec<String>,
+    posts: Posts,
 }
 
 impl Hub {
@@ -42,7 +46,7 @@ impl Hub {
     #[must_use]
     pub fn watching(&self, posts: Vec<String>) -> Watching {
         let presence = Arc::clone(&self.presence);
-        presence.enter(&posts);
+        let posts = presence.enter(posts);
         Watching { presence, posts }
     }
 }
@@ -71,28 +75,41 @@ impl Drop for Watching {
 }
 
 impl Presence {
-    fn enter(&self, posts: &[String]) {
+    fn enter(&self, posts: Vec<String>) -> Posts {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.site += 1;
-        for post in posts {
-            *counts.posts.entry(post.clone()).or_default() += 1;
+        for post in &posts {
+            *counts.posts.entry(post.as_str().into()).or_default() += 1;
         }
+        let posts: Vec<Box<str>> = posts.into_iter().map(Into::into).collect();
+        if let Some(known) = counts.sets.get(&*posts) {
+            return Arc::clone(known);
+        }
+        let posts = Posts::from(posts);
+        counts.sets.insert(Arc::clone(&posts));
+        posts
     }
 
-    fn leave(&self, posts: &[String]) {
+    fn leave(&self, posts: &Posts) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.site -= 1;
-        for post in posts {
+        for post in posts.iter() {
             if let Some(count) = counts.posts.get_mut(post) {
                 *count -= 1;
+                if *count == 0 {
+                    counts.posts.remove(post);
+                }
             }
         }
-        counts.posts.retain(|_, count| *count > 0);
+        // Nobody else but the set itself holds it.
+        if Arc::strong_count(posts) == 2 {
+            counts.sets.remove(posts);
+        }
     }
 
     pub(super) fn count(&self) -> Readers {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let posts = counts.posts.iter().map(|(post, count)| (post.clone(), *count)).collect();
+        let posts = counts.posts.iter().map(|(post, count)| (post.to_string(), *count)).collect();
         Readers { readers: counts.site, posts }
     }
 }
@@ -149,14 +166,27 @@ mod tests {
     fn the_busiest_posts_are_told_and_all_are_counted() {
         let presence = Presence::default();
         let posts: Vec<String> = (0..2 * TOLD).map(|number| format!("post-{number}")).collect();
-        presence.enter(&posts);
-        presence.enter(&posts[TOLD..]);
+        let all = presence.enter(posts.clone());
+        let half = presence.enter(posts[TOLD..].to_vec());
         let told = busiest(presence.count());
         assert_eq!((told.readers, told.posts.len()), (2, TOLD));
         assert!(told.posts.values().all(|count| *count == 2));
         assert_eq!(presence.count().posts.len(), 2 * TOLD);
-        presence.leave(&posts);
-        presence.leave(&posts[TOLD..]);
+        presence.leave(&all);
+        presence.leave(&half);
         assert_eq!(presence.count(), Readers::default());
+    }
+
+    #[test]
+    fn readers_of_the_same_posts_share_their_names() {
+        let presence = Presence::default();
+        let enter = || presence.enter(vec!["a".to_owned(), "b".to_owned()]);
+        let (one, other) = (enter(), enter());
+        assert!(Arc::ptr_eq(&one, &other));
+        presence.leave(&one);
+        drop(one);
+        assert_eq!(presence.count().posts["a"], 1);
+        presence.leave(&other);
+        assert!(presence.counts.lock().unwrap().sets.is_empty());
     }
 }

@@ -1,34 +1,50 @@
 //! `GET /events`: many topics on one connection.
 
-use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::Stream;
 use shared::db::posts;
 use shared::db::users::User;
-use shared::shutdown::Shutdown;
 use shared::subject::Topic;
 
-use super::client::{Client, Resume};
 use super::policy::{Audience, policy};
-use super::{Cursor, Hub, Watching, presence};
+use super::{Cursor, Resume, Watch, presence, random_part};
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Result};
 use crate::state::AppState;
+use crate::visitor::{self, Peer};
 
 /// Topics of one connection at most.
 const TOPICS: usize = 64;
-/// A silent connection is told from a dead one by a comment line so often.
-const HEARTBEAT: Duration = Duration::from_secs(25);
-/// The client's pause before it reconnects.
-const RETRY: Duration = Duration::from_secs(1);
-/// At shutdown each client is given a pause of its own up to this, so that
-/// they do not all come back at once.
-const RETRY_SPREAD: Duration = Duration::from_secs(3);
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/event-stream"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
+/// The pause of a client for which there is no place, and as much again at
+/// random.
+const FULL: Duration = Duration::from_secs(30);
+
+/// The mark of an answer without an end: the server is to hand the socket over
+/// to the hub.
+#[derive(Clone)]
+pub struct TakeOver(Arc<Mutex<Option<Watch>>>);
+
+impl TakeOver {
+    fn new(watch: Watch) -> Self {
+        Self(Arc::new(Mutex::new(Some(watch))))
+    }
+
+    /// What is watched; none for who asks twice.
+    #[must_use]
+    pub fn take(&self) -> Option<Watch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Answers with an endless stream of events.
 ///
@@ -38,6 +54,7 @@ const RETRY_SPREAD: Duration = Duration::from_secs(3);
 pub async fn events(
     State(state): State<AppState>,
     MaybeAdmin(user): MaybeAdmin,
+    peer: Peer,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -45,18 +62,27 @@ pub async fn events(
     for topic in &asked.topics {
         authorise(topic, user.as_ref())?;
     }
-    let hub = &state.hub;
-    let watching = match presence::read(&asked.topics) {
-        Some(posts) => Some(hub.watching(posts::published(&state.data, posts).await?)),
+    let Asked { topics, resume } = asked;
+    let trusted = &state.config.trusted_proxies;
+    let address = visitor::client_address(&headers, peer, trusted);
+    let limited = user.is_none() && !trusted.iter().any(|network| network.contains(&address));
+    let Some(place) = state.live.enter(limited.then_some(address)) else {
+        return Ok(later(FULL + random_part(FULL)));
+    };
+    let reading = match presence::read(&topics) {
+        Some(posts) => Some(state.hub.watching(posts::published(&state.data, posts).await?)),
         None => None,
     };
-    let stream = frames(hub.clone(), asked, watching);
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    Ok((headers, Body::from_stream(stream)).into_response())
+    let watch = Watch { topics, resume, reading, place };
+    Ok((HEADERS, Extension(TakeOver::new(watch))).into_response())
+}
+
+/// Sends a client away for a time. With any other status than 200 a browser
+/// would not come back at all.
+#[must_use]
+pub fn later(pause: Duration) -> Response {
+    let body = format!("retry: {}\n\n", pause.as_millis());
+    (HEADERS, [(header::CONNECTION, "close")], body).into_response()
 }
 
 /// What a client asks for.
@@ -109,63 +135,4 @@ fn authorise(topic: &Topic, user: Option<&User>) -> Result<()> {
         (_, None) => Err(Error::Unauthorised),
         (_, Some(_)) => Err(Error::Forbidden),
     }
-}
-
-/// The frames of one client, until it leaves or the process stops.
-fn frames(
-    hub: Hub,
-    asked: Asked,
-    watching: Option<Watching>,
-) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> {
-    let shutdown = hub.shutdown.clone();
-    let begin = Step::Begin { hub, asked, watching, shutdown };
-    futures_util::stream::unfold(
-        begin,
-        |step| async move { step.next().await.map(|(b, s)| (Ok(b), s)) },
-    )
-}
-
-enum Step {
-    Begin { hub: Hub, asked: Asked, watching: Option<Watching>, shutdown: Shutdown },
-    Live { client: Client, watching: Option<Watching>, shutdown: Shutdown },
-    End,
-}
-
-impl Step {
-    async fn next(self) -> Option<(Bytes, Self)> {
-        match self {
-            Self::Begin { hub, asked, watching, shutdown } => {
-                let client = tokio::select! {
-                    client = hub.watch(asked.topics, asked.resume) => client,
-                    () = shutdown.cancelled() => return Some((goodbye(), Self::End)),
-                };
-                let hello = hello(&client);
-                Some((hello, Self::Live { client, watching, shutdown }))
-            }
-            Self::Live { mut client, watching, shutdown } => {
-                let bytes = tokio::select! {
-                    biased;
-                    frames = client.next() => frames,
-                    () = shutdown.cancelled() => return Some((goodbye(), Self::End)),
-                    () = tokio::time::sleep(HEARTBEAT) => Bytes::from_static(b":\n\n"),
-                };
-                Some((bytes, Self::Live { client, watching, shutdown }))
-            }
-            Self::End => None,
-        }
-    }
-}
-
-/// The pause for reconnects, and the place that the client begins at, so that
-/// it can resume even before its first event.
-fn hello(client: &Client) -> Bytes {
-    format!("retry: {}\nid: {}\n\n", RETRY.as_millis(), client.cursor()).into()
-}
-
-fn goodbye() -> Bytes {
-    let mut random = [0];
-    // Without randomness the clients only come back closer together.
-    let _ = getrandom::fill(&mut random);
-    let spread = RETRY_SPREAD.mul_f64(f64::from(random[0]) / 255.0);
-    format!("retry: {}\n\n", (RETRY + spread).as_millis()).into()
 }

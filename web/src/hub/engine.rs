@@ -1,0 +1,361 @@
+//! Who gets what, and when: the hub without its sockets, threads and clocks.
+//!
+//! A ring is the queue of all who watch its topic. A connection is its place in
+//! the stream: what it lacks is picked from its rings whenever there is news
+//! and its socket has room. So one that reads slowly costs no more than one
+//! that does not, and holds nobody up.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared::bus::replay::Stored;
+use shared::subject::Topic;
+use slab::Slab;
+
+use super::conn::Conn;
+use super::frame::{Frame, Framing, LAST_CHUNK, Piece};
+use super::policy::{Delivery, policy};
+use super::topics::{Member, Pick, Topics, Watcher};
+use super::{Cursor, Resume};
+
+/// Replays under way at most; who comes then waits.
+const REPLAYS: usize = 16;
+/// A silent connection is told from a dead one by a comment line so often. One
+/// that takes nothing for as long is closed: it comes back with its cursor.
+pub(super) const HEARTBEAT: u64 = 25_000;
+
+/// All connections and topics. `S` is a socket.
+pub(super) struct Engine<S> {
+    /// Of the stream; none until NATS was reached.
+    epoch: Option<Arc<str>>,
+    /// The newest event.
+    last: u64,
+    topics: Topics,
+    conns: Slab<Conn<S>>,
+    /// Who waits for a replay that was not asked for yet.
+    behind: VecDeque<(u32, u32)>,
+    replays: usize,
+    tickets: u32,
+    /// The next connection that gets a heartbeat, and until when that was due.
+    beaten: (usize, u64),
+    dead: Vec<u32>,
+    picks: Vec<Pick>,
+    scratch: Vec<u8>,
+}
+
+/// A connection that begins to watch.
+pub(super) struct Newcomer<'a, S> {
+    pub(super) sink: S,
+    pub(super) framing: Framing,
+    /// What is sent first: the head of the answer.
+    pub(super) head: Bytes,
+    pub(super) topics: &'a [Topic],
+    pub(super) resume: &'a Resume,
+    /// The pause before it reconnects, in milliseconds.
+    pub(super) retry: u128,
+}
+
+/// What a connection misses, to be read from the stream.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) conn: u32,
+    pub(super) ticket: u32,
+    pub(super) epoch: Arc<str>,
+    pub(super) after: u64,
+    /// Up to here; before `after` when only that place is in doubt.
+    pub(super) until: u64,
+    pub(super) topics: Vec<Topic>,
+}
+
+/// What the stream said.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It does not hold what was asked for, or is another one.
+    Lost,
+    /// The events that are owed, and the place up to which they are all.
+    Events { events: Vec<Stored>, until: u64 },
+}
+
+impl<S: Write> Engine<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: None,
+            last: 0,
+            topics: Topics::default(),
+            conns: Slab::new(),
+            behind: VecDeque::new(),
+            replays: 0,
+            tickets: 0,
+            beaten: (0, 0),
+            dead: Vec::new(),
+            picks: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Begins a life of the stream, with the newest of its events: after
+    /// `floor`, up to `last`. Everyone loads their data again.
+    pub(super) fn begin(&mut self, epoch: &Arc<str>, (floor, last): (u64, u64), events: &[Stored]) {
+        self.topics.clear(floor);
+        (self.epoch, self.last) = (Some(Arc::clone(epoch)), floor);
+        events.iter().for_each(|event| self.take(event));
+        self.last = last;
+        for conn in self.ids() {
+            self.conns[conn as usize].lose();
+            self.pump(conn);
+        }
+        self.sweep();
+    }
+
+    /// Takes the next event in order; one that was seen is left out.
+    pub(super) fn take(&mut self, event: &Stored) {
+        if let Some(epoch) = &self.epoch
+            && event.seq > self.last
+        {
+            self.last = event.seq;
+            self.topics.push(event, epoch);
+        }
+    }
+
+    /// Sends the news whose time has come.
+    pub(super) fn flush(&mut self, now: u64) {
+        for topic in self.topics.due(now) {
+            let mut place = 0;
+            while let Some(watcher) = self.topics.watcher(topic, place) {
+                self.pump(watcher.conn);
+                place += 1;
+            }
+        }
+        self.sweep();
+    }
+
+    /// When [`Engine::flush`] has something to do.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.topics.next_due()
+    }
+
+    /// The number that the next connection will have.
+    pub(super) fn next_conn(&self) -> usize {
+        self.conns.vacant_key()
+    }
+
+    /// Adds a connection.
+    pub(super) fn connect(&mut self, newcomer: Newcomer<'_, S>) {
+        let Newcomer { sink, framing, head, topics, resume, retry } = newcomer;
+        let id = u32::try_from(self.next_conn()).expect("sockets are counted by 32 bits");
+        let at = self.place(resume);
+        let join = |(index, topic)| self.topics.join(topic, Watcher { conn: id, index });
+        let members: Box<[Member]> = (0..).zip(topics).map(join).collect();
+        let mut conn = Conn::new(sink, framing, at.unwrap_or(self.last), members);
+        let cursor = self.epoch.clone().zip(at).map(|(epoch, seq)| Cursor { epoch, seq });
+        let hello = Piece::hello(retry, cursor.as_ref());
+        conn.send_bytes([&head, hello.bytes(framing)].concat().into());
+        if at.is_none() {
+            conn.lose();
+        }
+        self.conns.insert(conn);
+        self.pump(id);
+        self.sweep();
+    }
+
+    /// Where a client begins; none when its place means nothing here.
+    fn place(&self, resume: &Resume) -> Option<u64> {
+        let epoch = self.epoch.as_ref()?;
+        match resume {
+            Resume::Now => Some(self.last),
+            Resume::After(cursor) => (cursor.epoch == *epoch).then_some(cursor.seq),
+        }
+    }
+
+    /// A socket has room again.
+    pub(super) fn writable(&mut self, conn: usize) {
+        if let Some(full) = self.conns.get_mut(conn).filter(|conn| conn.is_full()) {
+            full.resume();
+            self.pump(u32::try_from(conn).expect("it was given out as one"));
+            self.sweep();
+        }
+    }
+
+    /// The socket of a connection, to be read from.
+    pub(super) fn sink(&mut self, conn: usize) -> Option<&mut S> {
+        self.conns.get_mut(conn).map(|conn| &mut conn.sink)
+    }
+
+    /// Forgets a connection.
+    pub(super) fn close(&mut self, conn: usize) {
+        let Some(gone) = self.conns.try_remove(conn) else {
+            return;
+        };
+        for member in gone.members {
+            if let Some(moved) = self.topics.leave(member)
+                && let Some(other) = self.conns.get_mut(moved.conn as usize)
+            {
+                other.members[moved.index as usize].place = member.place;
+            }
+        }
+        if self.conns.capacity() > 1024 && self.conns.len() * 4 < self.conns.capacity() {
+            self.conns.shrink_to_fit();
+        }
+    }
+
+    /// Closes those whose socket failed.
+    fn sweep(&mut self) {
+        for conn in std::mem::take(&mut self.dead) {
+            self.close(conn as usize);
+        }
+    }
+
+    /// Sends a connection what it lacks, as far as its socket takes it.
+    fn pump(&mut self, id: u32) {
+        let Some(conn) = self.conns.get_mut(id as usize) else {
+            return;
+        };
+        if conn.is_open()
+            && let Some(epoch) = &self.epoch
+        {
+            if conn.is_lost() {
+                conn.found(self.last);
+                conn.send_piece(&Piece::reset(&Cursor {
+                    epoch: Arc::clone(epoch),
+                    seq: self.last,
+                }));
+            } else if (conn.at > self.last && !conn.known)
+                || !self.topics.pick(&conn.members, conn.at, &mut self.picks)
+            {
+                self.ask(id);
+                return;
+            } else {
+                let frames = self.picks.iter().map(|pick| self.topics.frame(*pick));
+                if conn.send(frames, &mut self.scratch) {
+                    conn.at = conn.at.max(self.last);
+                }
+            }
+        }
+        if conn.is_dead() {
+            self.dead.push(id);
+        }
+    }
+
+    /// Puts a connection among those that need the stream.
+    fn ask(&mut self, id: u32) {
+        self.tickets = self.tickets.wrapping_add(1);
+        if let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| conn.is_open()) {
+            conn.wait(self.tickets);
+            self.behind.push_back((id, self.tickets));
+        }
+    }
+
+    /// The next thing to ask of the stream, while not too much is asked.
+    pub(super) fn next_ask(&mut self) -> Option<Ask> {
+        while self.replays < REPLAYS {
+            let (id, ticket) = self.behind.pop_front()?;
+            let conn = self.conns.get(id as usize).filter(|conn| conn.waits_for(ticket));
+            if let Some((conn, epoch)) = conn.zip(self.epoch.clone()) {
+                self.replays += 1;
+                let topics = self.topics.names(&conn.members);
+                return Some(Ask {
+                    conn: id,
+                    ticket,
+                    epoch,
+                    after: conn.at,
+                    until: self.last,
+                    topics,
+                });
+            }
+        }
+        None
+    }
+
+    /// Takes the answer to an [`Ask`].
+    pub(super) fn answered(&mut self, id: u32, ticket: u32, answer: &Answer) {
+        self.replays -= 1;
+        let waiting = self.conns.get_mut(id as usize).filter(|conn| conn.waits_for(ticket));
+        let Some((conn, epoch)) = waiting.zip(self.epoch.as_ref()) else {
+            return;
+        };
+        conn.answered();
+        match answer {
+            Answer::Lost => conn.lose(),
+            Answer::Events { events, until } => {
+                conn.known = true;
+                let frames: Vec<Frame> =
+                    owed(events, conn.at).map(|event| Frame::encode(event, epoch)).collect();
+                if conn.send(frames.iter(), &mut self.scratch) {
+                    conn.at = conn.at.max(*until);
+                }
+            }
+        }
+        self.pump(id);
+        self.sweep();
+    }
+
+    /// Gives a heartbeat to those whose turn it is: each once in
+    /// [`HEARTBEAT`], spread over that time.
+    pub(super) fn beat(&mut self, now: u64) {
+        let (mut next, since) = self.beaten;
+        let slots = self.conns.capacity() as u64;
+        let turns = slots * now.saturating_sub(since).min(HEARTBEAT) / HEARTBEAT;
+        if turns == 0 && slots > 0 {
+            return;
+        }
+        let heartbeat = Piece::heartbeat();
+        for _ in 0..turns {
+            next = if next + 1 < self.conns.capacity() { next + 1 } else { 0 };
+            self.beat_one(next, &heartbeat);
+        }
+        self.beaten = (next, now);
+        self.sweep();
+    }
+
+    fn beat_one(&mut self, id: usize, heartbeat: &Piece) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let stalled = conn.has_stalled();
+        if !conn.is_full() {
+            conn.send_piece(heartbeat);
+        }
+        if stalled || conn.is_dead() {
+            self.close(id);
+        }
+    }
+
+    /// Ends all connections, each with a pause of its own before it comes back.
+    /// Who reads too slowly for that comes back with its cursor all the same.
+    pub(super) fn stop(&mut self, mut pause: impl FnMut() -> u128) {
+        for conn in self.ids() {
+            let conn = &mut self.conns[conn as usize];
+            if !conn.is_full() {
+                let goodbye = Piece::hello(pause(), None);
+                let end = if conn.framing() == Framing::Chunked { LAST_CHUNK } else { b"" };
+                let bytes = [goodbye.bytes(conn.framing()), end].concat();
+                conn.send_bytes(bytes.into());
+            }
+        }
+        for conn in self.ids() {
+            self.close(conn as usize);
+        }
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        let id = |(id, _)| u32::try_from(id).expect("sockets are counted by 32 bits");
+        self.conns.iter().map(id).collect()
+    }
+
+    /// Connections, and topics in memory.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.conns.len(), self.topics.len())
+    }
+}
+
+/// Of replayed events, each of a log, and the newest of a counter.
+fn owed(events: &[Stored], after: u64) -> impl Iterator<Item = &Stored> {
+    let newest: HashMap<&Topic, u64> =
+        events.iter().map(|event| (&event.topic, event.seq)).collect();
+    let log = |topic: &Topic| matches!(policy(topic), Some((Delivery::Log, _)));
+    events.iter().filter(move |event| {
+        event.seq > after && (log(&event.topic) || newest[&event.topic] == event.seq)
+    })
+}
