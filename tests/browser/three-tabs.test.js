@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { isMarked, mark, untilLive, useBrowser } from "./support/browser.js";
-import { Connections } from "./support/connections.js";
+import { untilShows, write } from "./support/comments.js";
 import { useSite } from "./support/site.js";
 import { until } from "./support/until.js";
-import { Wire } from "./support/wire.js";
+import { useWires } from "./support/wire.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -18,15 +18,13 @@ const HELD = "This casino is the best of all.";
 describe("a visitor with three tabs", () => {
   const site = useSite();
   const visitors = useBrowser();
+  const lay = useWires(site);
 
-  /**
-   * Three live tabs of one new post.
-   * @param {import("./support/browser.js").Options} [options]
-   */
-  async function open(options) {
+  /** Three live tabs of one new post. */
+  async function open() {
     const slug = await site.post();
-    const context = await visitors.enter(site, options);
-    const connections = new Connections(context);
+    const { wire, baseURL } = await lay();
+    const context = await visitors.enter(site, { baseURL });
     /** @type {Page[]} */
     const tabs = [];
     for (let tab = 0; tab < 3; tab += 1) {
@@ -36,8 +34,8 @@ describe("a visitor with three tabs", () => {
       await mark(page);
       tabs.push(page);
     }
-    await until("single connection", () => connections.holders.length === 1);
-    return { slug, context, connections, tabs };
+    await until("single connection", () => wire.streams === 1);
+    return { slug, context, wire, tabs };
   }
 
   it("sees a comment of one tab in the others, once each, in order, without a reload", async () => {
@@ -92,22 +90,6 @@ describe("a visitor with three tabs", () => {
     for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
   });
 
-  it("holds one connection, that of the tab which has the lock", async () => {
-    const { context, connections, tabs } = await open();
-    const locks = await tabs[0].evaluate(async () => {
-      const { held = [], pending = [] } = await navigator.locks.query();
-      return { held: held.length, pending: pending.length };
-    });
-    assert.deepEqual(locks, { held: 1, pending: 2 });
-
-    const opened = connections.opened;
-    const fourth = await context.newPage();
-    await fourth.goto(new URL(tabs[0].url()).pathname);
-    await untilLive(fourth);
-    assert.equal(connections.opened, opened, "a tab of the same topics needs no new connection");
-    assert.equal(connections.holders.length, 1);
-  });
-
   it("is given no cookie for reading and commenting", async () => {
     const { context, tabs } = await open();
     await write(tabs[0], "No cookie, please.");
@@ -115,37 +97,20 @@ describe("a visitor with three tabs", () => {
     assert.deepEqual(await context.cookies(), []);
   });
 
-  it("loses nothing when the tab with the connection is closed", async () => {
-    const { slug, connections, tabs } = await open();
-    const [leader] = connections.holders;
-    const others = tabs.filter((tab) => tab !== leader);
-    await site.comment(slug, "Before the tab closes");
-    await Promise.all([leader.close(), site.comment(slug, "While the tab closes")]);
-    await site.comment(slug, "After the tab closed");
-    await untilShows(others, await texts(slug, 3));
-    await until("connection of another tab", () => connections.holders.length === 1);
-    assert.ok(others.includes(connections.holders[0]));
-  });
-
   it("gets what was written while it was offline", async () => {
-    const wire = new Wire(site.url);
-    try {
-      const { slug, connections, tabs } = await open({ baseURL: await wire.lay() });
-      wire.cut();
-      await until("cut of the connection", () => connections.holders.length === 0);
-      await site.comment(slug, "Written meanwhile, first");
-      await site.comment(slug, "Written meanwhile, second");
-      const expected = await texts(slug, 2);
-      wire.mend();
-      await untilShows(tabs, expected);
-      for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
-    } finally {
-      wire.remove();
-    }
+    const { slug, wire, tabs } = await open();
+    wire.cut();
+    await until("cut of the connection", () => wire.streams === 0);
+    await site.comment(slug, "Written meanwhile, first");
+    await site.comment(slug, "Written meanwhile, second");
+    const expected = await texts(slug, 2);
+    wire.mend();
+    await untilShows(tabs, expected);
+    for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
   });
 
   it("reconnects to a web that was killed, and gets what was written meanwhile", async () => {
-    const { slug, connections, tabs } = await open();
+    const { slug, wire, tabs } = await open();
     await site.comment(slug, "Before the kill");
     await untilShows(tabs, ["Before the kill"]);
     await site.killAndWait("web");
@@ -154,7 +119,7 @@ describe("a visitor with three tabs", () => {
     for (const tab of tabs) await untilLive(tab);
     await site.comment(slug, "After the kill, later");
     await untilShows(tabs, await texts(slug, 3));
-    assert.equal(connections.holders.length, 1);
+    assert.equal(wire.streams, 1);
     for (const tab of tabs) assert.ok(await isMarked(tab), "the tab was not loaded again");
   });
 
@@ -210,34 +175,6 @@ describe("a visitor with three tabs", () => {
     });
   }
 });
-
-/**
- * @param {Page} page
- * @param {string} body
- */
-async function write(page, body) {
-  await page.getByLabel("Comment", { exact: true }).fill(body);
-  await page.getByLabel("Name").fill("Ann");
-  await page.getByRole("button", { name: "Post comment" }).click();
-}
-
-/**
- * Waits until each tab shows these comments as published, and no others.
- * @param {Page[]} tabs
- * @param {string[]} expected in order
- */
-async function untilShows(tabs, expected) {
-  for (const tab of tabs) {
-    let shown = /** @type {string[]} */ ([]);
-    await until(`comments ${JSON.stringify(expected)} in tab ${tabs.indexOf(tab) + 1}`, async () => {
-      shown = await tab.locator('.comment[data-status="approved"] .comment-body').allInnerTexts();
-      return JSON.stringify(shown) === JSON.stringify(expected);
-    }).catch((error) => {
-      throw new Error(`${error.message}; it shows ${JSON.stringify(shown)}`);
-    });
-    assert.equal(await tab.locator(".comment").count(), expected.length);
-  }
-}
 
 /**
  * @param {Page[]} tabs

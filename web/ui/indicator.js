@@ -26,6 +26,6 @@ function show(state) {
     if (!(sign instanceof HTMLElement)) continue;
     sign.hidden = false;
     sign.dataset.state = state;
-    sign.textContent = WORDS[state];
+    sign.textContent = state === "waiting" && !navigator.onLine ? "Offline" : WORDS[state];
   }
 }

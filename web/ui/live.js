@@ -4,7 +4,8 @@
  * The server writes topics and position into `<body data-topics data-cursor>`.
  */
 
-import { SourceTransport } from "./live/source.js";
+import { Connection } from "./live/connection.js";
+import { SharedTransport, sharedSupported } from "./live/shared.js";
 import { TabsTransport, tabsSupported } from "./live/tabs.js";
 import { parseCursor, TOPICS_MAX } from "./live/transport.js";
 
@@ -155,8 +156,11 @@ function matches(pattern, topic) {
  * @returns {Transport}
  */
 function connect(sink) {
-  const scope = document.body.dataset.scope ?? "site";
-  return tabsSupported() ? new TabsTransport(sink, scope) : new SourceTransport(sink);
+  // Pages of one protocol talk with each other; a new one takes a new number.
+  const name = `hearth-live-1-${document.body.dataset.scope ?? "site"}`;
+  const alone = () => new Connection(sink);
+  const without = () => (tabsSupported() ? new TabsTransport(sink, name) : alone());
+  return sharedSupported() ? new SharedTransport(sink, name, { without, alone }) : without();
 }
 
 export const live = new Live(connect);

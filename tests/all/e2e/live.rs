@@ -103,6 +103,28 @@ async fn a_page_carries_the_cursor_that_its_connection_resumes_from() {
 }
 
 #[tokio::test]
+async fn a_client_that_polls_is_answered_with_what_came_and_where_to_go_on() {
+    let site = Site::shared();
+    let slug = site.post("poll").await;
+    let ask = async |since: &str, wait: u8| {
+        let path = format!("/events?topic=comments.{slug}&since={since}&wait={wait}");
+        let answer = site.visitor().get(&path).await.expect(200).text();
+        let ids = answer.lines().filter_map(|line| line.strip_prefix("id: "));
+        let last = ids.last().expect("a place").to_owned();
+        (answer, last)
+    };
+    let start =
+        Events::open(&site.visitor(), &format!("topic=comments.{slug}"), None).await.last_id;
+    let (nothing, place) = ask(&start, 0).await;
+    assert!(!nothing.contains("data:"), "{nothing}");
+    let (something, ()) = tokio::join!(ask(&place, 20), comment(site, &slug, "while one waits"));
+    assert!(something.0.contains("while one waits"), "{}", something.0);
+    comment(site, &slug, "between two polls").await;
+    let (later, _) = ask(&something.1, 20).await;
+    assert!(later.contains("between two polls") && !later.contains("while one"), "{later}");
+}
+
+#[tokio::test]
 async fn topics_are_authorised_and_unknown_ones_refused() {
     let site = Site::shared();
     let ask = |client: Client, query: &'static str| async move {
@@ -118,4 +140,9 @@ async fn topics_are_authorised_and_unknown_ones_refused() {
         assert_eq!(ask(site.admin(), query).await, 200, "{query:?}");
     }
     assert_eq!(ask(site.visitor(), "topic=comments.a&since=nonsense").await, 400);
+    for wait in ["soon", "-1", "31"] {
+        let path = format!("/events?topic=comments.a&wait={wait}");
+        let answer = site.visitor().get(&path).await.expect(400).text();
+        assert!(answer.contains("0 to 30 seconds"), "{answer}");
+    }
 }

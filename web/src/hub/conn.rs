@@ -39,6 +39,8 @@ pub(super) struct Conn<S> {
     /// The stream knows its place, though this process may not have come
     /// there yet.
     pub(super) known: bool,
+    /// It was sent events, or a reset.
+    pub(super) told: bool,
     /// The socket took nothing since it was looked at last.
     stalled: bool,
 }
@@ -46,7 +48,8 @@ pub(super) struct Conn<S> {
 impl<S: Write> Conn<S> {
     pub(super) fn new(sink: S, framing: Framing, at: u64, members: Box<[Member]>) -> Self {
         let (flow, rest) = (Flow::Open, None);
-        Self { sink, at, members, rest, flow, framing, lost: false, known: false, stalled: false }
+        let (lost, known, told, stalled) = (false, false, false, false);
+        Self { sink, at, members, rest, flow, framing, lost, known, told, stalled }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -81,7 +84,7 @@ impl<S: Write> Conn<S> {
 
     /// It was told where it is.
     pub(super) fn found(&mut self, at: u64) {
-        (self.lost, self.at) = (false, at);
+        (self.lost, self.told, self.at) = (false, true, at);
     }
 
     pub(super) fn wait(&mut self, ticket: u32) {
@@ -141,6 +144,7 @@ impl<S: Write> Conn<S> {
             if count == 0 {
                 return true;
             }
+            self.told = true;
             let taken = self.offer(scratch);
             if !self.account(batch.take(count), taken) {
                 return false;

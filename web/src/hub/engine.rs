@@ -40,6 +40,8 @@ pub(super) struct Engine<S> {
     tickets: u32,
     /// The next connection that gets a heartbeat, and until when that was due.
     beaten: (usize, u64),
+    /// Connections whose answer ends.
+    polls: HashMap<u32, Poll>,
     dead: Vec<u32>,
     picks: Vec<Pick>,
     scratch: Vec<u8>,
@@ -55,6 +57,17 @@ pub(super) struct Newcomer<'a, S> {
     pub(super) resume: &'a Resume,
     /// The pause before it reconnects, in milliseconds.
     pub(super) retry: u128,
+    /// Whether a script wants to see that the stream has begun.
+    pub(super) greeted: bool,
+    /// When its answer ends at the latest, if it polls; it ends with the first
+    /// events.
+    pub(super) until: Option<u64>,
+}
+
+/// An answer that ends.
+struct Poll {
+    until: u64,
+    retry: u128,
 }
 
 /// What a connection misses, to be read from the stream.
@@ -89,6 +102,7 @@ impl<S: Write> Engine<S> {
             replays: 0,
             tickets: 0,
             beaten: (0, 0),
+            polls: HashMap::new(),
             dead: Vec::new(),
             picks: Vec::new(),
             scratch: Vec::new(),
@@ -119,7 +133,7 @@ impl<S: Write> Engine<S> {
         }
     }
 
-    /// Sends the news whose time has come.
+    /// Sends the news whose time has come, and ends the answers whose time is over.
     pub(super) fn flush(&mut self, now: u64) {
         for topic in self.topics.due(now) {
             let mut place = 0;
@@ -128,12 +142,16 @@ impl<S: Write> Engine<S> {
                 place += 1;
             }
         }
+        let over = self.polls.iter().filter(|(_, poll)| poll.until <= now);
+        let over: Vec<u32> = over.map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.end_poll(id));
         self.sweep();
     }
 
     /// When [`Engine::flush`] has something to do.
     pub(super) fn next_due(&self) -> Option<u64> {
-        self.topics.next_due()
+        let ends = self.polls.values().map(|poll| poll.until).min();
+        self.topics.next_due().into_iter().chain(ends).min()
     }
 
     /// The number that the next connection will have.
@@ -143,15 +161,23 @@ impl<S: Write> Engine<S> {
 
     /// Adds a connection.
     pub(super) fn connect(&mut self, newcomer: Newcomer<'_, S>) {
-        let Newcomer { sink, framing, head, topics, resume, retry } = newcomer;
+        let Newcomer { sink, framing, head, topics, resume, retry, greeted, until } = newcomer;
         let id = u32::try_from(self.next_conn()).expect("sockets are counted by 32 bits");
         let at = self.place(resume);
         let join = |(index, topic)| self.topics.join(topic, Watcher { conn: id, index });
         let members: Box<[Member]> = (0..).zip(topics).map(join).collect();
         let mut conn = Conn::new(sink, framing, at.unwrap_or(self.last), members);
         let cursor = self.epoch.clone().zip(at).map(|(epoch, seq)| Cursor { epoch, seq });
-        let hello = Piece::hello(retry, cursor.as_ref());
-        conn.send_bytes([&head, hello.bytes(framing)].concat().into());
+        let hello = match (greeted, until) {
+            (_, Some(until)) => {
+                self.polls.insert(id, Poll { until, retry });
+                None
+            }
+            (true, None) => Some(Piece::greeting(retry, cursor.as_ref())),
+            (false, None) => Some(Piece::hello(retry, cursor.as_ref())),
+        };
+        let hello = hello.as_ref().map_or(&[][..], |hello| hello.bytes(framing));
+        conn.send_bytes([&head, hello].concat().into());
         if at.is_none() {
             conn.lose();
         }
@@ -188,6 +214,7 @@ impl<S: Write> Engine<S> {
         let Some(gone) = self.conns.try_remove(conn) else {
             return;
         };
+        self.polls.remove(&u32::try_from(conn).expect("it was given out as one"));
         for member in gone.members {
             if let Some(moved) = self.topics.leave(member)
                 && let Some(other) = self.conns.get_mut(moved.conn as usize)
@@ -234,6 +261,21 @@ impl<S: Write> Engine<S> {
             }
         }
         if conn.is_dead() {
+            self.dead.push(id);
+        } else if conn.told && !self.polls.is_empty() {
+            self.end_poll(id);
+        }
+    }
+
+    /// Ends the answer of a connection that polls, with the place where the next
+    /// one goes on. While its socket is full it is sent what it was promised first.
+    fn end_poll(&mut self, id: u32) {
+        let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.is_full()) else {
+            return;
+        };
+        if let Some(Poll { retry, .. }) = self.polls.remove(&id) {
+            let at = self.epoch.clone().map(|epoch| Cursor { epoch, seq: conn.at });
+            conn.send_bytes(Piece::hello(retry, at.as_ref()).bytes(conn.framing()).to_vec().into());
             self.dead.push(id);
         }
     }

@@ -42,11 +42,20 @@ impl Piece {
         Self::new(&[b":\n\n"])
     }
 
-    /// The pause for reconnects, and the place that a client begins at, so
+    /// The pause for reconnects, and the place that a client stands at, so
     /// that it can resume even before its first event.
     pub(super) fn hello(retry: u128, at: Option<&Cursor>) -> Self {
         let place = at.map(|at| format!("id: {at}\n")).unwrap_or_default();
         Self::new(&[format!("retry: {retry}\n{place}\n").as_bytes()])
+    }
+
+    /// The same as an event, which a script sees.
+    pub(super) fn greeting(retry: u128, at: Option<&Cursor>) -> Self {
+        let place = at.map(ToString::to_string).unwrap_or_default();
+        let text = format!(
+            "retry: {retry}\nid: {place}\nevent: hello\ndata: {{\"cursor\":\"{place}\"}}\n\n"
+        );
+        Self::new(&[text.as_bytes()])
     }
 
     /// Says that what the client shows may be old: it is to load its data

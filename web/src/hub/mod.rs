@@ -61,6 +61,8 @@ pub struct Watch {
     pub topics: Vec<Topic>,
     /// How it begins.
     pub resume: Resume,
+    /// How it goes on.
+    pub mode: Mode,
     /// The reader that it is.
     pub reading: Option<Watching>,
     /// Its place among the connections.
@@ -74,6 +76,18 @@ pub enum Resume {
     Now,
     /// With what came after its cursor.
     After(Cursor),
+}
+
+/// How a client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Without an end.
+    Stream,
+    /// Without an end, after an event that shows a script that the stream gets
+    /// through.
+    Greeted,
+    /// Up to the first events, or for so long.
+    Poll(Duration),
 }
 
 impl Hub {

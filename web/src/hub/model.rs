@@ -245,7 +245,9 @@ impl World {
         client.conn = conn;
         let (sink, head) = (Sink(Rc::clone(&client.pipe)), Bytes::new());
         let (topics, framing) = (&client.topics[..], client.framing);
-        self.engine.connect(Newcomer { sink, framing, head, topics, resume, retry: 1000 });
+        let (retry, greeted, until) = (1000, false, None);
+        let newcomer = Newcomer { sink, framing, head, topics, resume, retry, greeted, until };
+        self.engine.connect(newcomer);
     }
 
     fn is_connected(&self, client: usize) -> bool {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::engine::{Answer, Engine, Newcomer};
 use super::frame::Framing;
-use super::{Watch, replay};
+use super::{Mode, Watch, replay};
 
 /// Commands that wait at most; who sends more waits.
 const QUEUE: usize = 1024;
@@ -220,11 +220,18 @@ impl Reactor {
             tracing::warn!(%error, "a client cannot be watched");
             return;
         }
-        let Watch { topics, resume, reading, place } = watch;
-        let counted = Watch { topics: Vec::new(), resume: super::Resume::Now, reading, place };
+        let Watch { topics, resume, mode, reading, place } = watch;
+        let until = match mode {
+            Mode::Poll(wait) => Some(self.now() + u64::try_from(wait.as_millis()).unwrap_or(0)),
+            Mode::Stream | Mode::Greeted => None,
+        };
+        let greeted = mode == Mode::Greeted;
+        let counted =
+            Watch { topics: Vec::new(), resume: super::Resume::Now, mode, reading, place };
         let sink = Socket { stream, junk, _counted: counted };
+        let (topics, resume) = (&topics[..], &resume);
         let newcomer =
-            Newcomer { sink, framing, head, topics: &topics, resume: &resume, retry: RETRY };
+            Newcomer { sink, framing, head, topics, resume, retry: RETRY, greeted, until };
         self.engine.connect(newcomer);
         if let Some(spread) = self.stopping {
             self.stop(spread);

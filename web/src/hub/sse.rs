@@ -12,7 +12,7 @@ use shared::db::users::User;
 use shared::subject::Topic;
 
 use super::policy::{Audience, policy};
-use super::{Cursor, Resume, Watch, presence, random_part};
+use super::{Cursor, Mode, Resume, Watch, presence, random_part};
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -28,6 +28,10 @@ const HEADERS: [(HeaderName, &str); 3] = [
 /// The pause of a client for which there is no place, and as much again at
 /// random.
 const FULL: Duration = Duration::from_secs(30);
+/// A client that polls is kept waiting so many seconds at most.
+const WAIT_MAX: u64 = 30;
+/// What lies behind is looked for at least so long.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The mark of an answer without an end: the server is to hand the socket over
 /// to the hub.
@@ -46,11 +50,12 @@ impl TakeOver {
     }
 }
 
-/// Answers with an endless stream of events.
+/// Answers with an endless stream of events; with `wait=`, for clients that no
+/// stream reaches, with the first that come within so many seconds.
 ///
 /// # Errors
 /// When a topic is unknown, refused, or there are none or too many; when the
-/// cursor is none.
+/// cursor or the wait is none.
 pub async fn events(
     State(state): State<AppState>,
     MaybeAdmin(user): MaybeAdmin,
@@ -62,7 +67,7 @@ pub async fn events(
     for topic in &asked.topics {
         authorise(topic, user.as_ref())?;
     }
-    let Asked { topics, resume } = asked;
+    let Asked { topics, resume, mode } = asked;
     let trusted = &state.config.trusted_proxies;
     let address = visitor::client_address(&headers, peer, trusted);
     let limited = user.is_none() && !trusted.iter().any(|network| network.contains(&address));
@@ -73,7 +78,7 @@ pub async fn events(
         Some(posts) => Some(state.hub.watching(posts::published(&state.data, posts).await?)),
         None => None,
     };
-    let watch = Watch { topics, resume, reading, place };
+    let watch = Watch { topics, resume, mode, reading, place };
     Ok((HEADERS, Extension(TakeOver::new(watch))).into_response())
 }
 
@@ -89,16 +94,19 @@ pub fn later(pause: Duration) -> Response {
 struct Asked {
     topics: Vec<Topic>,
     resume: Resume,
+    mode: Mode,
 }
 
 impl Asked {
     fn parse(query: &str, headers: &HeaderMap) -> Result<Self> {
         let mut topics = Vec::new();
-        let mut since = None;
+        let (mut since, mut mode) = (None, Mode::Stream);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "topic" => topics.push(value.parse().map_err(Error::bad_request)?),
                 "since" => since = Some(value.into_owned()),
+                "wait" => mode = Mode::Poll(seconds(&value)?.max(LOOK)),
+                "hello" if mode == Mode::Stream => mode = Mode::Greeted,
                 _ => {}
             }
         }
@@ -110,8 +118,15 @@ impl Asked {
                 "name 1 to {TOPICS} topics, such as /events?topic=comments.hello; got {got}"
             )));
         }
-        Ok(Self { topics, resume: resume(headers, since)? })
+        Ok(Self { topics, resume: resume(headers, since)?, mode })
     }
+}
+
+fn seconds(wait: &str) -> Result<Duration> {
+    let seconds = wait.parse().ok().filter(|seconds| *seconds <= WAIT_MAX);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        Error::bad_request(format!("wait takes 0 to {WAIT_MAX} seconds, such as 20; got {wait:?}"))
+    })
 }
 
 /// A reconnecting browser's own word goes before the page's.

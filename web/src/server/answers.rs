@@ -20,7 +20,7 @@ use tower_service::Service as _;
 use super::flushed::Flushed;
 use super::head;
 use crate::hub::sse::{self, TakeOver};
-use crate::hub::{Framing, Watch};
+use crate::hub::{Framing, Mode, Watch};
 
 /// The pause of a client that asked for events while an answer was under way.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -92,7 +92,8 @@ impl Answers {
         if !self.flushed.get() {
             return Ok(sse::later(AGAIN));
         }
-        let chunked = version == Version::HTTP_11;
+        // An answer that ends soon ends with its connection.
+        let chunked = version == Version::HTTP_11 && !matches!(watch.mode, Mode::Poll(_));
         let framing = if chunked { Framing::Chunked } else { Framing::Plain };
         let head = head::encode(&response.into_parts().0, framing);
         let taken = Taken { head, framing, watch };

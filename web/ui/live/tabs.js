@@ -4,8 +4,8 @@
  * follows what all of them watch, and hands the events round.
  */
 
-import { SourceTransport } from "./source.js";
-import { earlier, TOPICS_MAX } from "./transport.js";
+import { Connection } from "./connection.js";
+import { Switchboard } from "./switchboard.js";
 
 /** @typedef {import("./transport.js").RawEvent} RawEvent */
 /** @typedef {import("./transport.js").Sink} Sink */
@@ -22,11 +22,6 @@ import { earlier, TOPICS_MAX } from "./transport.js";
  *   | {type: "state", state: State}} Message
  */
 
-/** A burst of tabs reopens the connection once. */
-const GATHER_MS = 60;
-/** What nobody watches any more is dropped with less haste: a tab that goes to
- * the next page leaves and comes back. */
-const LEAVE_MS = 1500;
 /** How often a visible follower makes sure that its leader lives. */
 const ASK_MS = 20_000;
 /** How long the leader may take to answer. */
@@ -43,17 +38,11 @@ export class TabsTransport {
   /** @type {readonly string[]} */ #topics = [];
   #cursor = "";
   #stop = new AbortController();
-  /** @type {SourceTransport | null} the connection, where this tab leads */
-  #source = null;
-  /** @type {SourceTransport | null} a connection for this tab alone */
+  /** @type {Switchboard | null} where this tab leads */
+  #board = null;
+  /** @type {Connection | null} a connection for this tab alone */
   #alone = null;
-  /** @type {Map<string, readonly string[]>} what the other tabs watch */
-  #others = new Map();
   /** @type {State} */ #state = "waiting";
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #gathering;
-  #due = 0;
-  /** Whether a tab may have missed what was handed round before it came. */
-  #behind = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answer;
   /** @type {Sink} */ #sink;
   /** @type {string} */ #name;
@@ -61,12 +50,12 @@ export class TabsTransport {
 
   /**
    * @param {Sink} sink
-   * @param {string} scope tabs of one scope share a connection
+   * @param {string} name tabs of one name share a connection
    */
-  constructor(sink, scope) {
+  constructor(sink, name) {
     this.#sink = sink;
-    this.#name = `hearth-live-${scope}`;
-    this.#channel = new BroadcastChannel(this.#name);
+    this.#name = name;
+    this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     const asking = setInterval(() => this.#ask(), ASK_MS);
     const { signal } = this.#stop;
@@ -83,7 +72,7 @@ export class TabsTransport {
     this.#topics = [...topics];
     this.#cursor = cursor;
     if (this.#alone) this.#alone.follow(topics, cursor);
-    else if (this.#source) this.#gather(cursor);
+    else if (this.#board) this.#board.join(this.#tab, topics, cursor);
     else this.#announce();
   }
 
@@ -119,65 +108,22 @@ export class TabsTransport {
     if (this.#stop.signal.aborted) return undefined;
     this.#alone?.stop();
     this.#alone = null;
-    this.#source ??= new SourceTransport({
-      event: (event) => this.#hand({ type: "event", event }),
-      reset: () => this.#hand({ type: "reset" }),
-      state: (state) => this.#hand({ type: "state", state }),
-    });
-    this.#source.cursor = this.#cursor;
+    this.#board ??= new Switchboard(
+      {
+        event: (event) => this.#hand({ type: "event", event }),
+        reset: () => this.#hand({ type: "reset" }),
+        state: (state) => this.#hand({ type: "state", state }),
+      },
+      (tab) => this.#send({ type: "full", tab }),
+    );
+    this.#board.join(this.#tab, this.#topics, this.#cursor);
     this.#send({ type: "lead" });
-    this.#gather(this.#cursor);
     return new Promise((resolve) => this.#stop.signal.addEventListener("abort", resolve));
   }
 
   #retire() {
-    clearTimeout(this.#gathering);
-    this.#gathering = undefined;
-    this.#source?.stop();
-    this.#source = null;
-    this.#others.clear();
-  }
-
-  /**
-   * Opens the connection anew if the union of topics has changed, or if a tab
-   * stands before what was handed round; each page drops what it has seen.
-   * @param {string} cursor
-   * @param {number} [wait]
-   */
-  #gather(cursor, wait = GATHER_MS) {
-    const source = this.#source;
-    if (!source) return;
-    const from = source.cursor ? earlier(source.cursor, cursor) : cursor;
-    this.#behind ||= from !== source.cursor;
-    source.cursor = from;
-    const due = Date.now() + wait;
-    if (this.#gathering !== undefined && this.#due <= due) return;
-    clearTimeout(this.#gathering);
-    this.#due = due;
-    this.#gathering = setTimeout(() => this.#reopen(source), wait);
-  }
-
-  /** @param {SourceTransport} source */
-  #reopen(source) {
-    this.#gathering = undefined;
-    const union = this.#union();
-    if (this.#behind || !isSame(union, source.topics)) source.follow(union, source.cursor);
-    this.#behind = false;
-  }
-
-  /** What all tabs watch; a tab that does not fit is sent away. */
-  #union() {
-    let union = new Set(this.#topics);
-    for (const [tab, topics] of this.#others) {
-      const larger = new Set([...union, ...topics]);
-      if (larger.size <= TOPICS_MAX) {
-        union = larger;
-      } else {
-        this.#others.delete(tab);
-        this.#send({ type: "full", tab });
-      }
-    }
-    return [...union];
+    this.#board?.stop();
+    this.#board = null;
   }
 
   /** @param {Message} message to the other tabs and to this one */
@@ -200,27 +146,27 @@ export class TabsTransport {
   /** @param {Message} message */
   #receive(message) {
     if (this.#alone) return;
-    if (this.#source) this.#serve(message);
+    if (this.#board) this.#serve(this.#board, message);
     else if (message.type === "lead") this.#announce();
     else if (message.type === "full") this.#sentAway(message.tab);
     else this.#deliver(message);
   }
 
-  /** @param {Message} message what a leader hears */
-  #serve(message) {
-    if (message.type === "ask") this.#send({ type: "state", state: this.#state });
-    if (message.type === "leave" && this.#others.delete(message.tab)) this.#gather(this.#cursor, LEAVE_MS);
-    if (message.type !== "follow") return;
-    this.#others.set(message.tab, message.topics);
-    this.#gather(message.cursor);
-    this.#send({ type: "state", state: this.#state });
+  /**
+   * @param {Switchboard} board
+   * @param {Message} message what a leader hears
+   */
+  #serve(board, message) {
+    if (message.type === "leave") board.leave(message.tab);
+    else if (message.type === "follow") board.join(message.tab, message.topics, message.cursor);
+    if (message.type === "ask" || message.type === "follow") this.#send({ type: "state", state: this.#state });
   }
 
   /** @param {string} tab that no longer fits into the leader's connection */
   #sentAway(tab) {
     if (tab !== this.#tab) return;
     clearTimeout(this.#answer);
-    this.#alone = new SourceTransport(this.#sink);
+    this.#alone = new Connection(this.#sink);
     this.#alone.follow(this.#topics, this.#cursor);
   }
 
@@ -247,7 +193,7 @@ export class TabsTransport {
 
   /** A page in front makes sure that somebody leads. */
   #ask() {
-    if (this.#source || this.#alone || document.hidden || this.#topics.length === 0) return;
+    if (this.#board || this.#alone || document.hidden || this.#topics.length === 0) return;
     this.#send({ type: "ask" });
     this.#await();
   }
@@ -256,15 +202,7 @@ export class TabsTransport {
     clearTimeout(this.#answer);
     if (document.hidden) return;
     this.#answer = setTimeout(() => {
-      if (!this.#source) this.#steal();
+      if (!this.#board) this.#steal();
     }, ANSWER_MS);
   }
-}
-
-/**
- * @param {readonly string[]} some
- * @param {readonly string[]} others both without repetition
- */
-function isSame(some, others) {
-  return some.length === others.length && some.every((one) => others.includes(one));
 }
