@@ -6,20 +6,16 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { before, describe, it } from "node:test";
 
 import { audit } from "./support/audit.js";
 import { useBrowser } from "./support/browser.js";
+import { keepPicture, SCHEMES, SIZES } from "./support/looks.js";
 import { useSite } from "./support/site.js";
 
 /** @typedef {import("playwright-core").BrowserContext} BrowserContext */
 /** @typedef {import("playwright-core").Page} Page */
 
-const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 900 } };
-/** @type {("light" | "dark")[]} */
-const SCHEMES = ["light", "dark"];
 const SEED_MS = 180_000;
 const SPAM = "A jackpot waits for everyone who reads on, with `code` and a [link](https://example.com).";
 
@@ -175,7 +171,7 @@ async function assertLooks(page, name, faults) {
   for (const colorScheme of SCHEMES) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     faults.push(...(await audit(page)).map((fault) => `${colorScheme}: ${fault}`));
-    await keep(page, `${name}-${colorScheme}`);
+    await keepPicture(page, `${name}-${colorScheme}`);
   }
   assert.deepEqual(faults, []);
 }
@@ -184,15 +180,4 @@ async function assertLooks(page, name, faults) {
 async function loadPictures() {
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map((image) => image.decode()));
-}
-
-/**
- * @param {Page} page
- * @param {string} name
- */
-async function keep(page, name) {
-  const folder = process.env.SCREENSHOTS;
-  if (!folder) return;
-  await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: "disabled" });
 }

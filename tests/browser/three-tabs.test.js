@@ -140,17 +140,6 @@ describe("a visitor with three tabs", () => {
     }
   });
 
-  it("keeps a text that could not be sent, and sends it once", async () => {
-    const { context, tabs } = await open();
-    await context.setOffline(true);
-    await write(tabs[0], "Typed in a tunnel");
-    await tabs[0].locator("[data-form-error]:visible").waitFor();
-    assert.equal(await tabs[0].getByLabel("Comment", { exact: true }).inputValue(), "Typed in a tunnel");
-    await context.setOffline(false);
-    await tabs[0].getByRole("button", { name: "Post comment" }).click();
-    await untilShows(tabs, ["Typed in a tunnel"]);
-  });
-
   it("is told in words what is wrong with a comment, and keeps the text", async () => {
     const { tabs } = await open();
     await tabs[0].getByLabel("Email").fill("ann@example.com");

@@ -84,6 +84,7 @@ fn layout(
     Layout {
         site_title: settings.title,
         site_description: settings.description,
+        posting: settings.posting.as_str(),
         site_url: state.config.site().to_owned(),
         path,
         assets_version: assets::version().to_owned(),

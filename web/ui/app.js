@@ -7,12 +7,19 @@ import { startComments } from "./comments.js";
 import { startCounters } from "./counters.js";
 import { startIndicator } from "./indicator.js";
 import { live } from "./live.js";
+import { Outbox } from "./outbox/outbox.js";
 import { localiseTimes } from "./time.js";
+
+const outbox = new Outbox();
 
 localiseTimes(document);
 startIndicator(live);
 startCounters(live);
-startComments(live);
+startComments(live, outbox);
 startBlogroll(live);
+live.onState((state) => {
+  if (state === "live") void outbox.flush();
+});
 live.start();
+outbox.start();
 reportHit();

@@ -13,6 +13,42 @@ pub struct Settings {
     pub title: String,
     /// One sentence about it.
     pub description: String,
+    /// When a visitor's comment is shown to its author.
+    pub posting: Posting,
+}
+
+/// When a visitor's comment is shown to its author, where scripts run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Posting {
+    /// When its event has come.
+    Safe,
+    /// At once, as pending.
+    #[default]
+    Optimistic,
+    /// At once, as done.
+    Brave,
+}
+
+impl Posting {
+    /// Every mode, the most careful first.
+    pub const ALL: [Self; 3] = [Self::Safe, Self::Optimistic, Self::Brave];
+
+    /// The name in the database and in forms.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Optimistic => "optimistic",
+            Self::Brave => "brave",
+        }
+    }
+
+    /// The mode of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == name)
+    }
 }
 
 impl Default for Settings {
@@ -20,6 +56,7 @@ impl Default for Settings {
         Self {
             title: "Hearth".to_owned(),
             description: "A site on its own box, with the fire kept in.".to_owned(),
+            posting: Posting::default(),
         }
     }
 }
@@ -38,6 +75,10 @@ pub async fn get(data: &Data) -> Result<Settings, Error> {
                 match row.get_ref(0)?.as_str().unwrap_or_default() {
                     "title" => settings.title = row.get(1)?,
                     "description" => settings.description = row.get(1)?,
+                    "posting" => {
+                        let name = row.get_ref(1)?.as_str().unwrap_or_default();
+                        settings.posting = Posting::named(name).unwrap_or_default();
+                    }
                     _of_a_newer_version => {}
                 }
             }
@@ -55,9 +96,12 @@ pub async fn put(data: &Data, settings: Settings) -> Result<(), Error> {
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     data.writer()
         .write(move |tx| {
-            for (name, value) in
-                [("title", &settings.title), ("description", &settings.description)]
-            {
+            let rows = [
+                ("title", settings.title.as_str()),
+                ("description", settings.description.as_str()),
+                ("posting", settings.posting.as_str()),
+            ];
+            for (name, value) in rows {
                 tx.conn().execute(sql, params![name, value])?;
             }
             Ok(())

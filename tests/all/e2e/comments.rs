@@ -89,6 +89,20 @@ async fn a_retry_with_the_same_key_is_the_same_comment() {
 }
 
 #[tokio::test]
+async fn a_key_that_nobody_can_guess_is_known_from_another_address() {
+    let site = Site::shared();
+    let slug = site.post("moved").await;
+    let key = Uuid::now_v7().to_string();
+    let from = |key: &str| site.visitor().with("idempotency-key", key);
+    let first = comment(&from(&key), &slug, "Sent from the tunnel").await;
+    let again = comment(&from(&key), &slug, "Sent from the tunnel").await;
+    assert_eq!(first["id"], again["id"]);
+    let first = comment(&from("7"), &slug, "Sent by one").await;
+    let other = comment(&from("7"), &slug, "Sent by one").await;
+    assert_ne!(first["id"], other["id"], "a key that others may have is its sender's");
+}
+
+#[tokio::test]
 async fn a_suspicious_comment_is_held_and_its_approval_arrives_live() {
     let site = Site::shared();
     let slug = site.post("held").await;

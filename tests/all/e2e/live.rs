@@ -109,17 +109,17 @@ async fn a_client_that_polls_is_answered_with_what_came_and_where_to_go_on() {
     let ask = async |since: &str, wait: u8| {
         let path = format!("/events?topic=comments.{slug}&since={since}&wait={wait}");
         let answer = site.visitor().get(&path).await.expect(200).text();
-        let ids = answer.lines().filter_map(|line| line.strip_prefix("id: "));
-        let last = ids.last().expect("a place").to_owned();
+        let mut ids = answer.lines().filter_map(|line| line.strip_prefix("id: "));
+        let last = ids.next_back().expect("a place").to_owned();
         (answer, last)
     };
     let start =
         Events::open(&site.visitor(), &format!("topic=comments.{slug}"), None).await.last_id;
     let (nothing, place) = ask(&start, 0).await;
     assert!(!nothing.contains("data:"), "{nothing}");
-    let (something, ()) = tokio::join!(ask(&place, 20), comment(site, &slug, "while one waits"));
+    let (something, ()) = tokio::join!(ask(&place, 20), comment(&site, &slug, "while one waits"));
     assert!(something.0.contains("while one waits"), "{}", something.0);
-    comment(site, &slug, "between two polls").await;
+    comment(&site, &slug, "between two polls").await;
     let (later, _) = ask(&something.1, 20).await;
     assert!(later.contains("between two polls") && !later.contains("while one"), "{later}");
 }

@@ -331,6 +331,8 @@ fn settings() -> SettingsPage {
         nav: nav(),
         title_error: None,
         description_error: None,
+        posting: "optimistic",
+        posting_error: None,
         moderation: "suspicious".into(),
         admin_email: "ada@hearth.example".into(),
         version: "0.1.0".into(),

@@ -18,6 +18,7 @@ pub fn layout() -> Layout {
     Layout {
         site_title: "Hearth".into(),
         site_description: "How a small site keeps its fire: notes on building Hearth".into(),
+        posting: "optimistic",
         site_url: "https://hearth.example".into(),
         path: "/".into(),
         assets_version: "1".into(),

@@ -7,6 +7,8 @@ pub struct Layout {
     pub site_title: String,
     /// The site's description, from the settings.
     pub site_description: String,
+    /// When a comment is shown to its author: `safe`, `optimistic` or `brave`.
+    pub posting: &'static str,
     /// The site's public address without a trailing slash (`SITE_URL`).
     pub site_url: String,
     /// Path and query of this page, for the canonical link and for forms that

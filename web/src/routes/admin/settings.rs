@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::settings::{self, Settings};
+use shared::db::settings::{self, Posting, Settings};
 
 use super::nav;
 use crate::auth::Admin;
@@ -55,6 +55,8 @@ async fn filled(
         description: settings.description,
         title_error: None,
         description_error: None,
+        posting: settings.posting.as_str(),
+        posting_error: None,
         moderation: state.config.moderation.as_str().to_owned(),
         admin_email: state.config.admin_email.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,6 +70,7 @@ pub struct Typed {
     title: String,
     #[serde(default)]
     description: String,
+    posting: Option<String>,
 }
 
 /// `POST /admin/settings`.
@@ -85,7 +88,14 @@ pub async fn save(
     let mut checks = Checks::default();
     checks.line("title", &title, 1, TITLE_MAX);
     checks.text("description", &description, 0, DESCRIPTION_MAX);
-    let settings = Settings { title, description };
+    let posting = match typed.posting.as_deref() {
+        None => Some(settings::get(&state.data).await?.posting),
+        Some(name) => Posting::named(name),
+    };
+    if posting.is_none() {
+        checks.refuse("posting", "it is safe, optimistic or brave");
+    }
+    let settings = Settings { title, description, posting: posting.unwrap_or_default() };
     if checks.errors().is_empty() {
         settings::put(&state.data, settings).await?;
         return Ok(Redirect::to("/admin/settings?saved").into_response());
@@ -95,7 +105,8 @@ pub async fn save(
         found.map(|error| told(&error.detail))
     };
     let (title_error, description_error) = (error("title"), error("description"));
+    let posting_error = error("posting");
     let page = filled(&state, &frame, settings, None).await?;
-    let page = SettingsPage { title_error, description_error, ..page };
+    let page = SettingsPage { title_error, description_error, posting_error, ..page };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page::private(&page)?).into_response())
 }

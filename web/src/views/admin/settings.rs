@@ -5,7 +5,8 @@ use askama::Template;
 use super::AdminNav;
 use crate::views::Layout;
 
-/// `GET /admin/settings`; posts `title` and `description` to itself.
+/// `GET /admin/settings`; posts `title`, `description` and `posting`
+/// to itself.
 #[derive(Debug, Template)]
 #[template(path = "admin/settings.html")]
 pub struct SettingsPage {
@@ -21,6 +22,10 @@ pub struct SettingsPage {
     pub title_error: Option<String>,
     /// Why the description was refused.
     pub description_error: Option<String>,
+    /// When a comment is shown to its author: `safe`, `optimistic` or `brave`.
+    pub posting: &'static str,
+    /// Why the mode was refused.
+    pub posting_error: Option<String>,
     /// `none`, `suspicious`, `first` or `all`; from the environment.
     pub moderation: String,
     /// Where sign-in mail goes; from the environment.
