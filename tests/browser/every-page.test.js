@@ -30,6 +30,7 @@ const PUBLIC = [
   { name: "search-found", path: "/search?q=outbox" },
   { name: "search-nothing", path: "/search?q=zzzzzz" },
   { name: "signin", path: "/signin" },
+  { name: "offline", path: "/offline" },
   { name: "not-found", path: "/posts/nothing-of-this-name", status: 404 },
 ];
 

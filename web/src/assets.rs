@@ -5,11 +5,14 @@ use std::sync::LazyLock;
 use axum::extract::RawQuery;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::extract::Path;
 use crate::page::etag;
+
+const SERVICE_WORKER: &str = "sw.js";
 
 /// Every file with its name under `/ui/`.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/ui.rs"));
@@ -48,6 +51,30 @@ pub async fn favicon() -> Result<Response> {
     answer("favicon.svg", false)
 }
 
+/// `GET /sw.js`: the service worker, which must be at the root to see every
+/// page. It begins with what it keeps, so that it changes when any of that does.
+///
+/// # Errors
+/// When there is none.
+pub async fn service_worker() -> Result<Response> {
+    let found = FILES.iter().find(|(name, _)| *name == SERVICE_WORKER);
+    let (_, program) = *found.ok_or(Error::NotFound("file"))?;
+    let assets = json!({"version": version(), "files": for_visitors()});
+    let bytes = [format!("self.HEARTH = {assets};\n").as_bytes(), program].concat();
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type(SERVICE_WORKER))),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
+        (header::ETAG, etag(&bytes)),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// The files that the pages of visitors load.
+fn for_visitors() -> Vec<&'static str> {
+    let names = FILES.iter().map(|(name, _)| *name);
+    names.filter(|name| !name.starts_with("admin") && *name != SERVICE_WORKER).collect()
+}
+
 fn answer(name: &str, versioned: bool) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (_, bytes) = *found.ok_or(Error::NotFound("file"))?;
@@ -83,5 +110,12 @@ mod tests {
         let cache = response.headers()[header::CACHE_CONTROL].to_str().unwrap();
         assert!(cache.contains("immutable"), "{cache}");
         assert!(answer("../Cargo.toml", false).is_err());
+    }
+
+    #[test]
+    fn the_service_worker_keeps_what_visitors_load_and_nothing_of_the_admin() {
+        let files = for_visitors();
+        assert!(files.contains(&"app.js") && files.contains(&"live/worker.js"), "{files:?}");
+        assert!(files.iter().all(|file| !file.contains("admin") && *file != SERVICE_WORKER));
     }
 }

@@ -9,7 +9,7 @@ use axum::{Extension, Router, middleware};
 use crate::extract::BodyMax;
 use crate::routes::{
     account, admin, backups, blog, comments, enqueue, feed, images, jobs, media, moderation,
-    openapi, posts, queues, search, signin, sources, stats, upload,
+    offline, openapi, posts, queues, search, signin, sources, stats, upload,
 };
 use crate::state::AppState;
 use crate::{assets, compress, drain, error, hits, hub, layers};
@@ -39,6 +39,8 @@ fn pages() -> Vec<Route> {
         ("/robots.txt", get(feed::robots)),
         ("/favicon.ico", get(assets::favicon)),
         ("/ui/{*file}", get(assets::file)),
+        ("/sw.js", get(assets::service_worker)),
+        ("/offline", get(offline::page)),
         ("/media/{*key}", get(media::get).head(media::head)),
         ("/events", get(hub::sse::events)),
         ("/hits", post(hits::route::hit)),

@@ -7,6 +7,7 @@ import { startComments } from "./comments.js";
 import { startCounters } from "./counters.js";
 import { startIndicator } from "./indicator.js";
 import { live } from "./live.js";
+import { startOffline } from "./offline.js";
 import { Outbox } from "./outbox/outbox.js";
 import { localiseTimes } from "./time.js";
 
@@ -17,6 +18,7 @@ startIndicator(live);
 startCounters(live);
 startComments(live, outbox);
 startBlogroll(live);
+startOffline(live);
 live.onState((state) => {
   if (state === "live") void outbox.flush();
 });

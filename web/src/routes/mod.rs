@@ -11,6 +11,7 @@ pub mod images;
 pub mod jobs;
 pub mod media;
 pub mod moderation;
+pub mod offline;
 pub mod openapi;
 pub mod posts;
 pub mod present;

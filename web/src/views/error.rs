@@ -38,3 +38,12 @@ pub struct AdminErrorPage {
     /// The id under which the logs know the request.
     pub request_id: String,
 }
+
+/// `GET /offline`: what the service worker shows in place of a page that it
+/// has no copy of.
+#[derive(Debug, Template)]
+#[template(path = "offline.html")]
+pub struct OfflinePage {
+    /// The frame.
+    pub layout: Layout,
+}
