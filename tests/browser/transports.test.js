@@ -32,9 +32,9 @@ describe("three tabs over one wire", () => {
 
   /**
    * @param {string[]} lacks
-   * @param {{holdsStreams?: boolean}} [proxy]
+   * @param {{holdsStreams?: boolean, count?: number}} [options]
    */
-  async function open(lacks, { holdsStreams = false } = {}) {
+  async function open(lacks, { holdsStreams = false, count = 3 } = {}) {
     const slug = await site.post();
     const { wire, baseURL } = await lay();
     wire.holdsStreams = holdsStreams;
@@ -43,7 +43,7 @@ describe("three tabs over one wire", () => {
       for (const name of names) Reflect.deleteProperty(globalThis, name);
     }, lacks);
     const connections = new Connections(context);
-    return { slug, wire, connections, context, tabs: await openTabs(context, slug) };
+    return { slug, wire, connections, context, tabs: await openTabs(context, slug, count) };
   }
 
   for (const { name, lacks, streams } of BROWSERS) {
@@ -98,6 +98,20 @@ describe("three tabs over one wire", () => {
     for (const tab of tabs) await untilLive(tab);
     await site.comment(slug, "Without the worker");
     await untilShows(tabs, ["Without the worker"]);
+  });
+
+  it("connect again after the machine slept", async () => {
+    const { slug, context, connections, tabs } = await open(BROWSERS[2].lacks, { count: 0 });
+    const page = await context.newPage();
+    await page.clock.install();
+    await page.goto(`/posts/${slug}`);
+    await untilLive(page);
+    assert.deepEqual([connections.opened, tabs.length], [1, 0]);
+    await page.clock.fastForward("10:00");
+    await until("new connection", () => connections.opened === 2);
+    await site.comment(slug, "Good morning");
+    await untilShows([page], ["Good morning"]);
+    assert.equal(connections.holders.length, 1);
   });
 
   it("hold one connection, that of the tab which has the lock", async () => {

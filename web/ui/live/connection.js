@@ -108,9 +108,7 @@ export class Connection {
     this.#sink.reset();
   }
 
-  /**
-   * @param {number} until when a stream is tried again
-   */
+  /** @param {number} until when a stream is tried again */
   async #poll(until) {
     const { signal } = this.#trying;
     while (!signal.aborted && Date.now() < until) {
@@ -127,7 +125,9 @@ export class Connection {
       } catch {
         if (signal.aborted) return;
         this.#sink.state("waiting");
+        // It was not the stream alone: what comes back may carry one again.
         await this.#later().catch(ignore);
+        break;
       }
     }
     if (!signal.aborted) this.#open();
