@@ -78,6 +78,18 @@ describe("a comment that cannot be sent", () => {
     assert.deepEqual(await stored(slug), ["Sent twice, stored once"]);
   });
 
+  for (const [status, words] of /** @type {const} */ ([[429, "that was much"], [503, "does not answer just now"]])) {
+    it(`waits when the site answers ${status}, and is sent by itself`, async () => {
+      const { slug, page } = await open();
+      const headers = { "Retry-After": "1" };
+      await page.route(COMMENTS, (route) => route.fulfill({ status, headers }), { times: 1 });
+      await write(page, `After a ${status}`);
+      await page.locator('.comment[data-status="waiting"] .comment-state', { hasText: words }).waitFor();
+      await untilShows([page], [`After a ${status}`]);
+      assert.deepEqual(await stored(slug), [`After a ${status}`]);
+    });
+  }
+
   it("can be discarded, and is never sent then", async () => {
     const { slug, context, posts, page } = await open();
     await context.setOffline(true);
