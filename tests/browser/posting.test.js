@@ -85,6 +85,26 @@ describe("a visitor who posts", () => {
     assert.equal(await count(page), "0");
   });
 
+  it("still sees a comment that is held when events were missed", async () => {
+    await setMode(site, visitors, "optimistic");
+    const slug = await site.post();
+    const context = await visitors.enter(site, { serviceWorkers: "block" });
+    await context.addInitScript(() => {
+      for (const name of ["SharedWorker", "BroadcastChannel"]) Reflect.deleteProperty(globalThis, name);
+    });
+    const page = await context.newPage();
+    await page.goto(`/posts/${slug}`);
+    await untilLive(page);
+    await write(page, "The casino of the patient.");
+    await page.locator(".comment-state", { hasText: "held for moderation" }).waitFor();
+    await page.locator("[data-thread]").evaluate((thread) => thread.append(document.createElement("li")));
+    const body = "retry: 60000\nevent: reset\nid: a-1\ndata: {}\n\n";
+    await page.route(/\/events\?/, (route) => route.fulfill({ contentType: "text/event-stream", body }), { times: 1 });
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await until("fresh thread", async () => (await page.locator("[data-thread] > :empty").count()) === 0);
+    await page.locator(".comment", { hasText: "The casino of the patient." }).waitFor();
+  });
+
   it("waits for the event in the safe mode, and keeps the text until then", async () => {
     const { page, other } = await open("safe");
     const go = await stopPosts(page);

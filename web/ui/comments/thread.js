@@ -22,8 +22,8 @@ const HELD = "held for moderation: it is kept, and waits for a look before it ap
 export class Thread {
   /** @type {HTMLElement} */ #section;
   /** @type {HTMLElement} */ #list;
-  /** Ids of comments sent from this page. */
-  #mine = new Set();
+  /** @type {Map<string, Comment | undefined>} those sent from this page, by id */
+  #mine = new Map();
   /** @type {Map<string, Comment>} those that the server has not answered, by their key */
   #local = new Map();
   /** @type {Map<string, (outcome: Outcome) => void>} who waits for the word on a comment */
@@ -102,9 +102,9 @@ export class Thread {
    * @param {string} id
    */
   settle(key, id) {
-    const item = this.#item(local(key));
+    const [item, comment] = [this.#item(local(key)), this.#local.get(key)];
     this.#local.delete(key);
-    this.#mine.add(id);
+    this.#mine.set(id, comment && { ...comment, id });
     if (!item) return;
     if (this.#item(id)) {
       item.remove();
@@ -139,10 +139,20 @@ export class Thread {
     if (!fresh) return;
     localiseTimes(fresh);
     this.#section.dispatchEvent(new CustomEvent("thread:replace"));
-    const local = [...this.#local.values()].map((comment) => ({ comment, item: this.#item(comment.id) }));
+    const own = this.#undecided();
     this.#list.replaceChildren(...[...fresh.children].map((item) => document.importNode(item, true)));
-    for (const { comment, item } of local) if (item) this.#place(item, comment);
+    for (const { comment, item } of own) if (!this.#item(comment.id)) this.#place(item, comment);
     this.#count();
+  }
+
+  /** One's own comments that the server's page does not have. */
+  #undecided() {
+    const own = [...this.#local.values(), ...this.#mine.values()].filter((comment) => comment !== undefined);
+    return own.flatMap((comment) => {
+      const item = this.#item(comment.id);
+      const approved = this.#article(comment.id)?.dataset.status === "approved";
+      return item && (!approved || !this.#mine.has(comment.id)) ? [{ comment, item }] : [];
+    });
   }
 
   /** @param {Parcel} parcel */
