@@ -337,7 +337,7 @@ impl Client {
         let taken = std::mem::take(&mut self.pipe.borrow_mut().taken);
         let mut left = &taken[..];
         while let Some((block, rest)) = self.block(left) {
-            self.hear(&String::from_utf8(block.to_vec()).unwrap(), lives);
+            self.hear(std::str::from_utf8(block).unwrap(), lives);
             left = rest;
         }
         self.pipe.borrow_mut().taken.splice(0..0, left.iter().copied());
