@@ -38,7 +38,8 @@ pub(super) struct Answers {
     pub(super) router: Router,
     pub(super) peer: SocketAddr,
     pub(super) flushed: Flushed,
-    /// Held up to the first answer: what bounds a burst of new connections.
+    /// Held up to the first answer, and not for long: what bounds a burst of
+    /// new connections.
     pub(super) turn: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
     pub(super) taken: Arc<Mutex<Option<Taken>>>,
 }

@@ -20,6 +20,8 @@ use crate::hub::{Arrival, JUNK};
 /// How long a client may take for the head of a request, and keep a connection
 /// without one.
 const HEAD: Duration = Duration::from_secs(20);
+/// How long a connection may hold a turn: who is slow is not to hold up others.
+const TURN: Duration = Duration::from_millis(100);
 /// Bytes of a request's head at most, and of what waits to be sent.
 const BUFFER: usize = 64 * 1024;
 /// Bytes of events that the system keeps for a client that watches; as much
@@ -44,7 +46,8 @@ pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAd
         taken: Arc::default(),
     };
     let taken = Arc::clone(&answers.taken);
-    let (socket, read) = converse(&server, socket, answers).await;
+    // What only a conversation needs is not kept by those who wait for it.
+    let (socket, read) = Box::pin(converse(&server, socket, answers)).await;
     let taken = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
     match taken {
         Some(taken) => hand_over(&server, socket, taken, read).await,
@@ -56,12 +59,14 @@ pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAd
 /// Answers requests; gives back the socket, and how much of it was read and
 /// not used.
 async fn converse(server: &Server, socket: Socket, answers: Answers) -> (Stream, usize) {
+    let turn = Arc::clone(&answers.turn);
+    let mut patience = std::pin::pin!(tokio::time::sleep(TURN));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(socket), answers);
-    let mut stopping = false;
+    let (mut stopping, mut over) = (false, false);
     loop {
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
@@ -69,6 +74,10 @@ async fn converse(server: &Server, socket: Socket, answers: Answers) -> (Stream,
                     tracing::trace!(%error, "a connection ended");
                 }
                 break;
+            }
+            () = &mut patience, if !over => {
+                over = true;
+                turn.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
             () = server.shutdown.cancelled(), if !stopping => {
                 stopping = true;

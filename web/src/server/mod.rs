@@ -24,7 +24,7 @@ use places::{Place, Places};
 
 /// Connections whose first request is read and answered at once at most: a
 /// burst of new ones does not take the memory of all of them.
-const TURNS: usize = 256;
+const TURNS: usize = 32;
 /// The pause when the process has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(500);
 
