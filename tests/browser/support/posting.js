@@ -1,6 +1,8 @@
 // @ts-check
 /** The mode of posting, and a hand on the requests that post. */
 
+import { until } from "./until.js";
+
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").Route} Route */
 
@@ -15,8 +17,12 @@ export const COMMENTS = /\/posts\/[^/]+\/comments$/;
  */
 export async function setMode(site, visitors, mode) {
   const page = await (await visitors.enter(site)).newPage();
-  await page.goto(site.json.signin_link);
-  await page.goto("/admin/settings");
+  // A link is good once, and the site takes a moment to write the next one down.
+  await until("session of the admin", async () => {
+    await page.goto(site.json.signin_link);
+    await page.goto("/admin/settings");
+    return new URL(page.url()).pathname === "/admin/settings";
+  });
   await page.getByLabel("A visitor's own comment").selectOption(mode);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("The settings are saved.").waitFor();

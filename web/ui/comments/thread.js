@@ -226,18 +226,19 @@ export class Thread {
 
   /**
    * Under its parent if that is here, among its siblings by id: ids are in the
-   * order of time, and one without an id of the server's comes last.
+   * order of time. Those without an id of the server's come last, as written.
    * @param {Element} item
    * @param {Comment} comment
    */
   #place(item, comment) {
     const list = this.#listOf(comment.parent);
     const id = `comment-${comment.id}`;
-    const next = [...list.children].find((sibling) => {
+    const later = (/** @type {Element} */ sibling) => {
       const other = sibling.querySelector(":scope > article")?.id;
       return other !== undefined && other > id;
-    });
-    list.insertBefore(item, next ?? null);
+    };
+    const isLocal = comment.id.startsWith(local(""));
+    list.insertBefore(item, isLocal ? null : [...list.children].find(later) ?? null);
   }
 
   /**
