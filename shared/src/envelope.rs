@@ -126,34 +126,14 @@ impl<P> Envelope<P> {
         self.attempt.saturating_sub(self.snoozes)
     }
 
-    /// What is known about it, without the payload.
+    /// The same with another payload.
     #[must_use]
-    pub fn facts(&self) -> Envelope<()> {
-        let Self { id, version, time, cause, attempt, snoozes, cost, unique, .. } = *self;
-        let Self { priority, batch, .. } = *self;
+    pub fn carrying<Q>(&self, payload: Q) -> Envelope<Q> {
+        let Self { id, version, time, cause, attempt, .. } = *self;
+        let Self { snoozes, cost, unique, priority, batch, .. } = *self;
         Envelope {
             id,
             kind: self.kind.clone(),
-            version,
-            time,
-            cause,
-            attempt,
-            snoozes,
-            cost,
-            unique,
-            priority,
-            batch,
-            payload: (),
-        }
-    }
-
-    /// The same with another payload.
-    pub fn with_payload<Q>(self, payload: Q) -> Envelope<Q> {
-        let Self { id, kind, version, time, cause, attempt, .. } = self;
-        let Self { snoozes, cost, unique, priority, batch, .. } = self;
-        Envelope {
-            id,
-            kind,
             version,
             time,
             cause,

@@ -300,7 +300,7 @@ fn decode<J: Job>(job: &Envelope) -> Result<Envelope<J>, Misshapen> {
         .payload
         .read::<J>()
         .map_err(|error| Misshapen(format!("its payload is not that of {kind}: {error}")))?;
-    Ok(job.facts().with_payload(payload))
+    Ok(job.carrying(payload))
 }
 
 /// The data job that carries what came of `job`: twice is once, since both its

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer;
 use futures_util::TryStreamExt as _;
-use serde::Deserialize;
 
 use super::Bus;
 use super::control::Control;
+use super::publish::{Receipt, Refusal};
 use super::queues::{QueueError, failed};
 use crate::db::{self, Data, pauses};
 use crate::jobs::enqueue::Priority;
@@ -41,19 +41,6 @@ pub enum PauseError {
 pub async fn set(data: &Data, bus: &Bus, name: &str, paused: bool) -> Result<(), PauseError> {
     pauses::set(data, name.to_owned(), paused).await?;
     bus.set_paused(name, paused).await.map_err(PauseError::Untold)
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    error: Option<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    #[serde(default)]
-    err_code: u64,
-    #[serde(default)]
-    description: String,
 }
 
 impl Bus {
@@ -89,7 +76,7 @@ impl Bus {
         let request = self.client().request(subject, body.to_string().into());
         let answer = tokio::time::timeout(PATIENCE, request).await;
         let answer = answer.map_err(|_| failed("no answer in time"))?.map_err(failed)?;
-        let answer: Answer = serde_json::from_slice(&answer.payload).map_err(failed)?;
+        let answer: Receipt = serde_json::from_slice(&answer.payload).map_err(failed)?;
         match answer.error {
             None | Some(Refusal { err_code: NO_CONSUMER, .. }) => Ok(()),
             Some(refusal) => Err(failed(refusal.description)),

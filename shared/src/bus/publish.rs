@@ -96,17 +96,19 @@ impl From<async_nats::RequestError> for PublishError {
     }
 }
 
+/// JetStream's answer, as far as it says whether something was done.
 #[derive(Deserialize)]
-struct Receipt {
-    error: Option<Refusal>,
+pub(super) struct Receipt {
+    pub(super) error: Option<Refusal>,
 }
 
+/// Why it was not.
 #[derive(Deserialize)]
-struct Refusal {
+pub(super) struct Refusal {
     #[serde(default)]
-    err_code: u64,
+    pub(super) err_code: u64,
     #[serde(default)]
-    description: String,
+    pub(super) description: String,
 }
 
 impl Bus {

@@ -249,6 +249,20 @@ async fn at_a_shutdown_each_client_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_connection_that_says_nothing_holds_up_no_shutdown() {
+    let site = Site::start(&[]);
+    let before = site.pid("web");
+    let mut silent = sent(&site, "").await;
+    // Served after it, so it was accepted.
+    site.visitor().get("/").await.expect(200);
+    let began = std::time::Instant::now();
+    site.signal("web", "-TERM");
+    read_to_end(&mut silent, SOON).await;
+    site.replaced("web", before).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_slow_reader_gets_all_its_comments_and_holds_nobody_up() {
     const COMMENTS: usize = 60;
     let site = Site::shared();

@@ -39,7 +39,8 @@ pub(super) struct Conn<S> {
     /// The stream knows its place, though this process may not have come
     /// there yet.
     pub(super) known: bool,
-    /// It was sent events, or a reset.
+    /// It was sent events or a reset, or its time is over: if it polls, its
+    /// answer may end.
     pub(super) told: bool,
     /// The socket took nothing since it was looked at last.
     stalled: bool,
@@ -108,7 +109,8 @@ impl<S: Write> Conn<S> {
 
     /// Whether the socket took nothing between two calls while it was full.
     pub(super) fn has_stalled(&mut self) -> bool {
-        self.is_full() && std::mem::replace(&mut self.stalled, true)
+        let full = self.is_full();
+        std::mem::replace(&mut self.stalled, full) && full
     }
 
     /// Sends bytes that are of no event; what the socket does not take of them

@@ -17,6 +17,7 @@ use slab::Slab;
 use super::conn::Conn;
 use super::frame::{Frame, Framing, LAST_CHUNK, Piece};
 use super::policy::{Delivery, policy};
+use super::polls::Polls;
 use super::topics::{Member, Pick, Topics, Watcher};
 use super::{Cursor, Resume};
 
@@ -40,8 +41,7 @@ pub(super) struct Engine<S> {
     tickets: u32,
     /// The next connection that gets a heartbeat, and until when that was due.
     beaten: (usize, u64),
-    /// Connections whose answer ends.
-    polls: HashMap<u32, Poll>,
+    polls: Polls,
     dead: Vec<u32>,
     picks: Vec<Pick>,
     scratch: Vec<u8>,
@@ -62,12 +62,6 @@ pub(super) struct Newcomer<'a, S> {
     /// When its answer ends at the latest, if it polls; it ends with the first
     /// events.
     pub(super) until: Option<u64>,
-}
-
-/// An answer that ends.
-struct Poll {
-    until: u64,
-    retry: u128,
 }
 
 /// What a connection misses, to be read from the stream.
@@ -102,7 +96,7 @@ impl<S: Write> Engine<S> {
             replays: 0,
             tickets: 0,
             beaten: (0, 0),
-            polls: HashMap::new(),
+            polls: Polls::default(),
             dead: Vec::new(),
             picks: Vec::new(),
             scratch: Vec::new(),
@@ -142,16 +136,16 @@ impl<S: Write> Engine<S> {
                 place += 1;
             }
         }
-        let over = self.polls.iter().filter(|(_, poll)| poll.until <= now);
-        let over: Vec<u32> = over.map(|(id, _)| *id).collect();
-        over.into_iter().for_each(|id| self.end_poll(id));
+        for id in self.polls.over(now) {
+            self.conns[id as usize].told = true;
+            self.end_poll(id);
+        }
         self.sweep();
     }
 
     /// When [`Engine::flush`] has something to do.
     pub(super) fn next_due(&self) -> Option<u64> {
-        let ends = self.polls.values().map(|poll| poll.until).min();
-        self.topics.next_due().into_iter().chain(ends).min()
+        self.topics.next_due().into_iter().chain(self.polls.next_due()).min()
     }
 
     /// The number that the next connection will have.
@@ -170,7 +164,7 @@ impl<S: Write> Engine<S> {
         let cursor = self.epoch.clone().zip(at).map(|(epoch, seq)| Cursor { epoch, seq });
         let hello = match (greeted, until) {
             (_, Some(until)) => {
-                self.polls.insert(id, Poll { until, retry });
+                self.polls.begin(id, until, retry);
                 None
             }
             (true, None) => Some(Piece::greeting(retry, cursor.as_ref())),
@@ -214,7 +208,7 @@ impl<S: Write> Engine<S> {
         let Some(gone) = self.conns.try_remove(conn) else {
             return;
         };
-        self.polls.remove(&u32::try_from(conn).expect("it was given out as one"));
+        self.polls.end(u32::try_from(conn).expect("it was given out as one"));
         for member in gone.members {
             if let Some(moved) = self.topics.leave(member)
                 && let Some(other) = self.conns.get_mut(moved.conn as usize)
@@ -268,12 +262,12 @@ impl<S: Write> Engine<S> {
     }
 
     /// Ends the answer of a connection that polls, with the place where the next
-    /// one goes on. While its socket is full it is sent what it was promised first.
+    /// one goes on. One whose socket is full ends when that has room.
     fn end_poll(&mut self, id: u32) {
         let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.is_full()) else {
             return;
         };
-        if let Some(Poll { retry, .. }) = self.polls.remove(&id) {
+        if let Some(retry) = self.polls.end(id) {
             let at = self.epoch.clone().map(|epoch| Cursor { epoch, seq: conn.at });
             conn.send_bytes(Piece::hello(retry, at.as_ref()).bytes(conn.framing()).to_vec().into());
             self.dead.push(id);

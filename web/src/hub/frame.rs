@@ -45,17 +45,14 @@ impl Piece {
     /// The pause for reconnects, and the place that a client stands at, so
     /// that it can resume even before its first event.
     pub(super) fn hello(retry: u128, at: Option<&Cursor>) -> Self {
-        let place = at.map(|at| format!("id: {at}\n")).unwrap_or_default();
-        Self::new(&[format!("retry: {retry}\n{place}\n").as_bytes()])
+        Self::new(&[opening(retry, at).as_bytes(), b"\n"])
     }
 
     /// The same as an event, which a script sees.
     pub(super) fn greeting(retry: u128, at: Option<&Cursor>) -> Self {
         let place = at.map(ToString::to_string).unwrap_or_default();
-        let text = format!(
-            "retry: {retry}\nid: {place}\nevent: hello\ndata: {{\"cursor\":\"{place}\"}}\n\n"
-        );
-        Self::new(&[text.as_bytes()])
+        let event = format!("event: hello\ndata: {{\"cursor\":\"{place}\"}}\n\n");
+        Self::new(&[opening(retry, at).as_bytes(), event.as_bytes()])
     }
 
     /// Says that what the client shows may be old: it is to load its data
@@ -77,6 +74,11 @@ impl Piece {
     pub(super) fn rest(&self, framing: Framing, taken: usize) -> Bytes {
         self.chunk.slice_ref(&self.bytes(framing)[taken..])
     }
+}
+
+fn opening(retry: u128, at: Option<&Cursor>) -> String {
+    let place = at.map(|at| format!("id: {at}\n")).unwrap_or_default();
+    format!("retry: {retry}\n{place}")
 }
 
 /// An event with its place in the stream.

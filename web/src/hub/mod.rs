@@ -21,6 +21,7 @@ mod frame;
 #[cfg(test)]
 mod model;
 mod policy;
+mod polls;
 mod presence;
 mod reactor;
 mod replay;

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Server;
 use super::answers::{Answers, Taken};
@@ -30,11 +31,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves a connection up to its end.
 pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
-    // Who says nothing is given nothing: no buffers, no turn.
-    let Ok(Ok(())) = tokio::time::timeout(HEAD, stream.readable()).await else {
-        return;
-    };
-    let Ok(turn) = Arc::clone(&server.turns).acquire_owned().await else {
+    let Some(turn) = admitted(&server, &stream).await else {
         return;
     };
     let (socket, flushed) = Socket::new(stream);
@@ -54,6 +51,17 @@ pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAd
         // The client may be gone already.
         None => drop(socket.shutdown().await),
     }
+}
+
+/// A turn for who has something to say. Who says nothing is given nothing, no
+/// buffers and no turn, and is not waited for at a shutdown.
+async fn admitted(server: &Server, stream: &TcpStream) -> Option<OwnedSemaphorePermit> {
+    let spoken = tokio::select! {
+        spoken = tokio::time::timeout(HEAD, stream.readable()) => spoken,
+        () = server.shutdown.cancelled() => return None,
+    };
+    spoken.ok()?.ok()?;
+    Arc::clone(&server.turns).acquire_owned().await.ok()
 }
 
 /// Answers requests; gives back the socket, and how much of it was read and
