@@ -56,7 +56,7 @@ pub struct Hub {
     shutdown: Shutdown,
 }
 
-/// What a client watches, and what is counted for it until it leaves.
+/// What a client watches.
 pub struct Watch {
     /// Its topics, each once.
     pub topics: Vec<Topic>,
@@ -64,6 +64,13 @@ pub struct Watch {
     pub resume: Resume,
     /// How it goes on.
     pub mode: Mode,
+    /// What is counted.
+    pub counted: Counted,
+}
+
+/// What is counted for a client while it is there: kept with its socket, and
+/// therefore small.
+pub struct Counted {
     /// The reader that it is.
     pub reading: Option<Watching>,
     /// Its place among the connections.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::engine::{Answer, Engine, Newcomer};
 use super::frame::Framing;
-use super::{Mode, Watch, replay};
+use super::{Counted, Mode, Watch, replay};
 
 /// Commands that wait at most; who sends more waits.
 const QUEUE: usize = 1024;
@@ -24,7 +24,7 @@ const RETRY: u128 = 1000;
 /// How often heartbeats are looked after.
 const TICK: u64 = 500;
 /// Bytes that a client may send on a stream of events; none are expected.
-pub const JUNK: usize = 16 * 1024;
+pub const JUNK: u32 = 16 * 1024;
 const WAKE: Token = Token(usize::MAX - 1);
 
 /// What the reactor is told.
@@ -51,7 +51,7 @@ pub struct Arrival {
     /// How what follows is sent.
     pub framing: Framing,
     /// Bytes that came after the request.
-    pub junk: usize,
+    pub junk: u32,
     /// What is asked for.
     pub watch: Watch,
 }
@@ -101,8 +101,8 @@ pub(super) fn start(bus: Bus) -> io::Result<Link> {
 /// A socket, and what is counted while it is open.
 struct Socket {
     stream: mio::net::TcpStream,
-    junk: usize,
-    _counted: Watch,
+    junk: u32,
+    _counted: Counted,
 }
 
 impl Write for Socket {
@@ -123,7 +123,7 @@ impl Socket {
         while self.junk <= JUNK {
             match self.stream.read(&mut bytes) {
                 Ok(0) => return false,
-                Ok(some) => self.junk += some,
+                Ok(some) => self.junk += u32::try_from(some).expect("a buffer is small"),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() == ErrorKind::WouldBlock,
             }
@@ -220,14 +220,12 @@ impl Reactor {
             tracing::warn!(%error, "a client cannot be watched");
             return;
         }
-        let Watch { topics, resume, mode, reading, place } = watch;
+        let Watch { topics, resume, mode, counted } = watch;
         let until = match mode {
             Mode::Poll(wait) => Some(self.now() + u64::try_from(wait.as_millis()).unwrap_or(0)),
             Mode::Stream | Mode::Greeted => None,
         };
         let greeted = mode == Mode::Greeted;
-        let counted =
-            Watch { topics: Vec::new(), resume: super::Resume::Now, mode, reading, place };
         let sink = Socket { stream, junk, _counted: counted };
         let (topics, resume) = (&topics[..], &resume);
         let newcomer =

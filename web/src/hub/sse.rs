@@ -12,7 +12,7 @@ use shared::db::users::User;
 use shared::subject::Topic;
 
 use super::policy::{Audience, policy};
-use super::{Cursor, Mode, Resume, Watch, presence, random_part};
+use super::{Counted, Cursor, Mode, Resume, Watch, presence, random_part};
 use crate::auth::MaybeAdmin;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -78,7 +78,8 @@ pub async fn events(
         Some(posts) => Some(state.hub.watching(posts::published(&state.data, posts).await?)),
         None => None,
     };
-    let watch = Watch { topics, resume, mode, reading, place };
+    let counted = Counted { reading, place };
+    let watch = Watch { topics, resume, mode, counted };
     Ok((HEADERS, Extension(TakeOver::new(watch))).into_response())
 }
 

@@ -116,9 +116,9 @@ fn prepare(stream: TcpStream) -> io::Result<std::net::TcpStream> {
 
 async fn hand_over(server: &Server, stream: Stream, taken: Taken, junk: usize) {
     let Taken { head, framing, watch } = taken;
-    if junk > JUNK {
+    let Some(junk) = u32::try_from(junk).ok().filter(|junk| *junk <= JUNK) else {
         return;
-    }
+    };
     match prepare(stream.0) {
         Ok(socket) => {
             server.hub.attach(Arrival { socket, head, framing, junk, watch }).await;
