@@ -136,13 +136,15 @@ pub fn dead(queue: &str, kind: &str) -> String {
 
 /// The longest topic that is taken, in bytes.
 pub const TOPIC_MAX: usize = 200;
+/// Longest word between the dots.
+pub const WORD_MAX: usize = TOPIC_MAX / 2;
 
 /// Whether `text` can stand between the dots of a topic: a slug, an id, a
 /// queue's name.
 #[must_use]
 pub fn is_word(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-    (1..=TOPIC_MAX / 2).contains(&text.len()) && text.chars().all(legal)
+    (1..=WORD_MAX).contains(&text.len()) && text.chars().all(legal)
 }
 
 /// What a visitor can watch: an event's subject without `events.`.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment in UTC, to the millisecond: an integer in SQLite, RFC 3339 in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,13 +91,22 @@ impl Serialize for Instant {
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let wrong = |_| {
-            D::Error::custom(format!(
-                "it takes a moment, such as 2026-11-21T08:00:00Z; got {text:?}"
-            ))
-        };
-        Self::parse(&text).map_err(wrong)
+        deserializer.deserialize_str(Moment)
+    }
+}
+
+struct Moment;
+
+impl de::Visitor<'_> for Moment {
+    type Value = Instant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a moment, such as 2026-11-21T08:00:00Z")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Instant, E> {
+        let wrong = |_| E::custom(format!("it takes {}; got {text:?}", &self as &dyn de::Expected));
+        Instant::parse(text).map_err(wrong)
     }
 }
 

@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::db::posts::SaveError;
 use shared::error::chain;
-use shared::{blobs, db, overview};
+use shared::overview::{self, QueueFault, Undone};
+use shared::{blobs, db};
 
 /// The result of a handler.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -46,6 +47,9 @@ pub enum Error {
     /// There is no such thing.
     #[error("there is no {0} here")]
     NotFound(&'static str),
+    /// There is no such thing; the text says what there is.
+    #[error("{0}")]
+    Absent(String),
     /// It clashes with what is there.
     #[error("{0}")]
     Conflict(String),
@@ -113,7 +117,7 @@ impl Error {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -177,6 +181,30 @@ impl From<overview::Error> for Error {
         match error {
             overview::Error::Database(error) => Self::Database(error),
             overview::Error::Nats(error) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<QueueFault> for Error {
+    fn from(fault: QueueFault) -> Self {
+        match fault {
+            QueueFault::Unknown(_) => Self::Absent(fault.to_string()),
+            QueueFault::Away(error) => error.into(),
+        }
+    }
+}
+
+impl From<Undone> for Error {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Away(error) => error.into(),
+            Undone::NoId(_) => Self::bad_request(undone),
+            Undone::Unknown(_) => Self::Absent(undone.to_string()),
+            Undone::Retried { .. }
+            | Undone::NotDead { .. }
+            | Undone::Over { .. }
+            | Undone::NoJob(_)
+            | Undone::KeyHeld(_) => Self::Conflict(undone.to_string()),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::str::FromStr;
 
-use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -31,23 +33,44 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let max = BodyMax::of(&request);
-        let body = axum::Json::<T>::from_request(request, state).await;
-        body.map(|axum::Json(value)| Self(value)).map_err(|error| json_error(error, max))
+        if !is_json(request.headers()) {
+            let takes = "send JSON, with `Content-Type: application/json`";
+            return Err(Error::Unsupported(takes.to_owned()));
+        }
+        let bytes = Bytes::from_request(request, state).await;
+        json(&bytes.map_err(|error| body_error(error.status(), max))?).map(Self)
     }
 }
 
-/// Says which part of the JSON is wrong.
-fn json_error(rejection: JsonRejection, max: Option<usize>) -> Error {
-    let text = rejection.body_text();
-    let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
-    match rejection {
-        JsonRejection::MissingJsonContentType(_) => {
-            Error::Unsupported("send JSON, with `Content-Type: application/json`".to_owned())
-        }
-        JsonRejection::BytesRejection(bytes) => body_error(bytes.status(), max),
-        JsonRejection::JsonDataError(_) => plain::refused("the JSON", said),
-        _ => Error::BadRequest(format!("the body is no JSON{}", plain::place(said))),
-    }
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+}
+
+/// Reads JSON, or says which part of it is wrong.
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let said = match read.map(|value| reader.end().map(|()| value)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(trailing)) => return Err(no_json(&trailing)),
+        Err(error) if error.inner().is_data() => error.to_string(),
+        // The parser takes a value that stands where a word should for no JSON.
+        Err(error) => match serde_json::from_slice::<serde_json::Value>(bytes) {
+            Ok(value) => match serde_path_to_error::deserialize::<_, T>(value) {
+                Ok(value) => return Ok(value),
+                Err(error) => error.to_string(),
+            },
+            Err(_) => return Err(no_json(error.inner())),
+        },
+    };
+    Err(plain::refused("the JSON", &said))
+}
+
+fn no_json(error: &serde_json::Error) -> Error {
+    Error::BadRequest(format!("the body is no JSON{}", plain::place(&error.to_string())))
 }
 
 /// A form, as a body or as a query.
@@ -177,6 +200,32 @@ mod tests {
                 assert_eq!(error.status(), axum::http::StatusCode::BAD_REQUEST);
             }
         }
+    }
+
+    #[track_caller]
+    fn refused(body: &str, parts: &[&str]) {
+        let error = json::<shared::jobs::order::Order>(body.as_bytes()).unwrap_err().to_string();
+        for part in parts {
+            assert!(error.contains(part), "{part} is missing in {error}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_named_with_what_came_and_what_would_be_right() {
+        let order = |field: &str| format!("{{\"queue\": \"q\", \"kind\": \"k\", {field}}}");
+        refused(&order("\"priority\": 5"), &["priority", "high, normal, low", "the number 5"]);
+        refused(&order("\"priority\": [1]"), &["priority", "high, normal, low", "a list"]);
+        refused(&order("\"priority\": \"top\""), &["priority", "high, normal, low", "top"]);
+        refused(&order("\"cost\": 1.5"), &["cost", "a whole number", "the number 1.5"]);
+        refused(&order("\"cost\": -1"), &["cost", "a whole number", "the number -1"]);
+        refused(&order("\"run_at\": 5"), &["run_at", "a moment, such as", "the number 5"]);
+        refused(&order("\"unique_key\": {}"), &["unique_key", "a text", "an object"]);
+        refused("[]", &["it takes an object", "a list"]);
+        refused("{\"queue\": null}", &["queue", "a text", "null"]);
+        refused("{\"queue\": \"q\"", &["the body is no JSON", "line 1"]);
+        refused("", &["the body is no JSON"]);
+        let absent = order("\"priority\": null, \"cost\": null");
+        assert!(json::<shared::jobs::order::Order>(absent.as_bytes()).is_ok());
     }
 
     #[test]

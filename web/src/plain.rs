@@ -99,6 +99,8 @@ fn kind(wanted: &str) -> &str {
         "a boolean" => "true or false",
         "i64" | "u64" | "u32" | "usize" | "i32" => "a whole number",
         other if other.starts_with("struct") || other == "a map" => "an object",
+        // The site's own types speak plainly by themselves.
+        own if own.starts_with("a moment") || own.starts_with("one of ") => own,
         _ => "something else",
     }
 }
@@ -107,7 +109,10 @@ fn kind(wanted: &str) -> &str {
 fn found(got: &str) -> String {
     let (kind, value) = got.split_once(' ').unwrap_or((got, ""));
     match kind {
-        "integer" | "floating" => format!("the number {}", value.trim_matches(['`', ' '])),
+        "integer" => format!("the number {}", value.trim_matches('`')),
+        "floating" => {
+            format!("the number {}", value.trim_start_matches("point ").trim_matches('`'))
+        }
         "boolean" => value.trim_matches('`').to_owned(),
         "string" => format!("the text {value}"),
         "sequence" => "a list".to_owned(),

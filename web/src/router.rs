@@ -7,6 +7,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post};
 use axum::{Extension, Router, middleware};
 
 use crate::extract::BodyMax;
+use crate::params::{self, Params};
 use crate::routes::{
     account, admin, backups, blog, comments, enqueue, feed, images, jobs, media, moderation,
     offline, openapi, posts, queues, search, signin, sources, stats, upload,
@@ -77,7 +78,7 @@ fn admin_pages() -> Vec<Route> {
         ("/admin/images", uploads(get(admin::images::page).post(admin::images::create))),
         ("/admin/images/{id}", post(admin::images::set_alt)),
         ("/admin/images/{id}/delete", get(admin::images::confirm).post(admin::images::delete)),
-        ("/admin/jobs", get(admin::jobs::page)),
+        ("/admin/jobs", takes(admin::jobs::PARAMS, get(admin::jobs::page))),
         ("/admin/jobs/retry", post(admin::jobs::retry_all)),
         ("/admin/jobs/{id}", get(admin::jobs::one)),
         ("/admin/jobs/{id}/retry", post(admin::jobs::retry)),
@@ -92,42 +93,53 @@ fn admin_pages() -> Vec<Route> {
     ]
 }
 
-/// What programs call, below `/api/v1`, by method.
-fn api() -> Vec<(Method, &'static str, Answers)> {
+/// What programs call, below `/api/v1`, by method, with the parameters of its query.
+fn api() -> Vec<(Method, &'static str, Params, Answers)> {
     let (comment, text) = (limit(comments::BODY_MAX), || limit(posts::BODY_MAX));
     vec![
-        (Method::GET, "/openapi.json", get(openapi::document)),
-        (Method::GET, "/posts", get(posts::list)),
-        (Method::POST, "/posts", post(posts::create).layer(text())),
-        (Method::GET, "/posts/{slug}", get(posts::get)),
-        (Method::PATCH, "/posts/{slug}", patch(posts::update).layer(text())),
-        (Method::DELETE, "/posts/{slug}", delete(posts::delete)),
-        (Method::GET, "/posts/{slug}/comments", get(comments::of_post)),
-        (Method::POST, "/posts/{slug}/comments", post(comments::send).layer(comment)),
-        (Method::GET, "/comments", get(moderation::list)),
-        (Method::DELETE, "/comments/{id}", delete(moderation::delete)),
-        (Method::POST, "/comments/{id}/approve", post(moderation::approve)),
-        (Method::POST, "/comments/{id}/reject", post(moderation::reject)),
-        (Method::GET, "/images", get(images::list)),
-        (Method::POST, "/images", uploads(post(images::create))),
-        (Method::GET, "/images/{id}", get(images::get)),
-        (Method::DELETE, "/images/{id}", delete(images::delete)),
-        (Method::GET, "/stats/totals", get(stats::totals)),
-        (Method::GET, "/stats/pages", get(stats::pages)),
-        (Method::GET, "/queues", get(queues::list)),
-        (Method::POST, "/queues/{name}/pause", post(queues::pause)),
-        (Method::POST, "/queues/{name}/resume", post(queues::resume)),
-        (Method::GET, "/jobs", get(jobs::list)),
-        (Method::POST, "/jobs", post(enqueue::create).layer(text())),
-        (Method::POST, "/jobs/retry", post(jobs::retry_all)),
-        (Method::GET, "/jobs/{id}", get(jobs::get)),
-        (Method::POST, "/jobs/{id}/retry", post(jobs::retry)),
-        (Method::POST, "/jobs/{id}/discard", post(jobs::discard)),
-        (Method::POST, "/jobs/{id}/cancel", post(jobs::cancel)),
-        (Method::GET, "/sources", get(sources::list)),
-        (Method::GET, "/backups", get(backups::list)),
-        (Method::POST, "/backups/{tier}/run", post(backups::run)),
+        (Method::GET, "/openapi.json", &[], get(openapi::document)),
+        (Method::GET, "/posts", &["status", "tag", "include", "after", "limit"], get(posts::list)),
+        (Method::POST, "/posts", &[], post(posts::create).layer(text())),
+        (Method::GET, "/posts/{slug}", &["include"], get(posts::get)),
+        (Method::PATCH, "/posts/{slug}", &[], patch(posts::update).layer(text())),
+        (Method::DELETE, "/posts/{slug}", &[], delete(posts::delete)),
+        (Method::GET, "/posts/{slug}/comments", &[], get(comments::of_post)),
+        (Method::POST, "/posts/{slug}/comments", &[], post(comments::send).layer(comment)),
+        (Method::GET, "/comments", &["status", "after", "limit"], get(moderation::list)),
+        (Method::DELETE, "/comments/{id}", &[], delete(moderation::delete)),
+        (Method::POST, "/comments/{id}/approve", &[], post(moderation::approve)),
+        (Method::POST, "/comments/{id}/reject", &[], post(moderation::reject)),
+        (Method::GET, "/images", &["after", "limit"], get(images::list)),
+        (Method::POST, "/images", &[], uploads(post(images::create))),
+        (Method::GET, "/images/{id}", &[], get(images::get)),
+        (Method::DELETE, "/images/{id}", &[], delete(images::delete)),
+        (Method::GET, "/stats/totals", &["from"], get(stats::totals)),
+        (Method::GET, "/stats/pages", &["from", "limit"], get(stats::pages)),
+        (Method::GET, "/queues", &[], get(queues::list)),
+        (Method::POST, "/queues/{name}/pause", &[], post(queues::pause)),
+        (Method::POST, "/queues/{name}/resume", &[], post(queues::resume)),
+        (Method::GET, "/jobs", &["queue", "state", "after", "limit"], get(jobs::list)),
+        (Method::POST, "/jobs", &[], post(enqueue::create).layer(text())),
+        (
+            Method::POST,
+            "/jobs/bulk",
+            &[],
+            post(enqueue::create_all).layer(limit(enqueue::BULK_MAX)),
+        ),
+        (Method::POST, "/jobs/retry", &["queue", "state"], post(jobs::retry_all)),
+        (Method::GET, "/jobs/{id}", &[], get(jobs::get)),
+        (Method::POST, "/jobs/{id}/retry", &[], post(jobs::retry)),
+        (Method::POST, "/jobs/{id}/discard", &[], post(jobs::discard)),
+        (Method::POST, "/jobs/{id}/cancel", &[], post(jobs::cancel)),
+        (Method::GET, "/sources", &[], get(sources::list)),
+        (Method::GET, "/backups", &["tier", "after", "limit"], get(backups::list)),
+        (Method::POST, "/backups/{tier}/run", &[], post(backups::run)),
     ]
+}
+
+/// Answers that take these parameters and no others.
+fn takes(params: Params, answers: Answers) -> Answers {
+    answers.layer(middleware::from_fn_with_state(params, params::only))
 }
 
 /// The limit on a body, which says of itself what it is.
@@ -165,8 +177,8 @@ pub fn router(state: AppState) -> Router {
     for (path, answers) in pages().into_iter().chain(admin_pages()) {
         router = router.route(path, answers);
     }
-    for (_, path, answers) in api() {
-        router = router.route(&format!("{API}{path}"), answers);
+    for (_, path, params, answers) in api() {
+        router = router.route(&format!("{API}{path}"), takes(params, answers));
     }
     // The last one is the outermost.
     router
@@ -210,8 +222,24 @@ mod tests {
         }
         let routed: BTreeSet<(String, String)> = api()
             .iter()
-            .map(|(method, path, _)| (method.to_string(), (*path).to_owned()))
+            .map(|(method, path, ..)| (method.to_string(), (*path).to_owned()))
             .collect();
         assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn the_openapi_document_names_the_parameters_that_a_call_takes() {
+        let document: Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+        for (method, path, params, _) in api() {
+            let call = &document["paths"][format!("{API}{path}")][method.as_str().to_lowercase()];
+            let described: BTreeSet<&str> = call["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|parameter| parameter["in"] == "query")
+                .filter_map(|parameter| parameter["name"].as_str())
+                .collect();
+            assert_eq!(described, params.iter().copied().collect(), "{method} {path}");
+        }
     }
 }

@@ -110,12 +110,13 @@ impl Config {
     }
 }
 
-/// What `worker jobs` needs: directory and NATS.
+/// What `worker jobs` needs: directory and NATS; and the queues, where one is named.
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn jobs_view(mut env: Env) -> Result<(PathBuf, Url), Mistakes> {
-    let view = (config::data_dir(&mut env), config::nats_url(&mut env));
+pub fn jobs_view(mut env: Env, with_queues: bool) -> Result<(PathBuf, Url, Queues), Mistakes> {
+    let file = if with_queues { queues(&mut env).1 } else { Queues::default() };
+    let view = (config::data_dir(&mut env), config::nats_url(&mut env), file);
     env.finish(view)
 }
 

@@ -4,6 +4,9 @@
 //! the runner has marked the job done, so an effect without its mark, or a
 //! mark without its effect, cannot be written.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +17,8 @@ use shared::bus::Message;
 use shared::db::{self, Tx};
 use shared::envelope::Envelope;
 use shared::error::chain;
-use shared::jobs::Job;
 use shared::jobs::compute::ComputeOutcome;
+use shared::jobs::{Job, own};
 use shared::queues::{Queues, Role};
 use uuid::Uuid;
 
@@ -163,6 +166,14 @@ pub enum RegistryError {
         /// The kind.
         kind: &'static str,
     },
+    /// Nobody could order the jobs of an executor.
+    #[error("the kind {kind} of the queue {queue} is missing in shared::jobs::own")]
+    Undeclared {
+        /// The queue.
+        queue: &'static str,
+        /// The kind.
+        kind: &'static str,
+    },
     /// The queue is not in the file.
     #[error("the queue {0} is missing: this program has jobs for it")]
     NoQueue(&'static str),
@@ -271,6 +282,16 @@ impl Registry {
             .map(|(_, executor)| executor)
     }
 
+    /// Whether every executor's kind is among those that [`own`] names: an order of
+    /// any other is refused.
+    ///
+    /// # Errors
+    /// The first kind that is not.
+    pub fn declared(&self) -> Result<(), RegistryError> {
+        let lost = self.executors.keys().find(|(queue, kind)| !own::kinds(queue).contains(kind));
+        lost.map_or(Ok(()), |(queue, kind)| Err(RegistryError::Undeclared { queue, kind }))
+    }
+
     /// Whether every executor has its queue, in its role.
     ///
     /// # Errors
@@ -333,67 +354,4 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
     format!("the executor panicked: {}", text.as_deref().unwrap_or("without a word"))
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::jobs::comments::CheckComment;
-    use shared::jobs::images::{MakeVariants, Picture, VariantsMade};
-
-    use super::*;
-
-    fn picture_job(registry: &mut Registry) -> Result<(), RegistryError> {
-        let refuse = |_: Envelope<MakeVariants>| async {
-            Ok(ComputeOutcome::<Picture>::Refused("no picture".to_owned()))
-        };
-        registry.compute(refuse, |job, outcome| VariantsMade { job, outcome })
-    }
-
-    #[test]
-    fn a_kind_has_one_executor() {
-        let mut registry = Registry::default();
-        let done = |_: &Tx<'_>, _: &Envelope<CheckComment>| Ok(Outcome::Done);
-        assert_eq!(registry.data(done), Ok(()));
-        let (queue, kind) = (CheckComment::QUEUE, CheckComment::KIND);
-        assert_eq!(registry.data(done), Err(RegistryError::Duplicate { queue, kind }));
-    }
-
-    #[test]
-    fn a_queue_of_the_wrong_role_is_refused() {
-        let mut registry = Registry::default();
-        picture_job(&mut registry).unwrap();
-        let name = std::env::temp_dir().join(format!("registry-queues-{}.yml", std::process::id()));
-        let file = "queues:\n  images: {role: data, timeout: 1s, attempts: 1, backoff: 1s}\n";
-        std::fs::write(&name, file).unwrap();
-        let queues = Queues::read(&name).unwrap();
-        std::fs::remove_file(&name).unwrap();
-        let error = registry.check(&queues).unwrap_err().to_string();
-        assert!(error.contains("images") && error.contains("compute"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_result_sent_twice_is_the_same_message_and_the_next_attempt_another() {
-        let mut registry = Registry::default();
-        picture_job(&mut registry).unwrap();
-        let payload = MakeVariants { image: Uuid::now_v7(), original: "a".to_owned() };
-        let job = payload.envelope(Uuid::now_v7());
-        let untyped = |attempt| {
-            let mut job: Envelope = serde_json::from_slice(&job.to_json()).unwrap();
-            job.attempt = attempt;
-            job
-        };
-        let Some(Executor::Compute(compute)) = registry.get("images", "variants") else {
-            panic!("it was registered");
-        };
-        let id = |message: &Message| {
-            let result: Envelope = serde_json::from_slice(&message.body).unwrap();
-            result.id
-        };
-        let first = compute.run(untyped(1)).unwrap().await.unwrap();
-        let again = compute.cut_short(untyped(1), CutShort::Cancelled).unwrap();
-        let next = compute.run(untyped(2)).unwrap().await.unwrap();
-        assert_eq!((&first.msg_id, id(&first)), (&again.msg_id, id(&again)));
-        assert_ne!((&first.msg_id, id(&first)), (&next.msg_id, id(&next)));
-        assert_ne!(id(&first), job.id);
-    }
 }

@@ -18,6 +18,9 @@ use crate::watched::Watched;
 /// How often the file is read.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// The alert of a file that is refused: one, however often it is saved so.
+const ALERT: &str = "queues-file";
+
 /// What is asked where a queue is dropped: whether nothing of it is left.
 #[derive(Clone)]
 pub struct Stores {
@@ -52,12 +55,14 @@ pub async fn follow(
         if is_new || is_open {
             let now = Arc::clone(&settings.borrow());
             match read(&file, &fits, &stores, &now).await {
-                Ok(queues) if queues == *now => is_open = false,
                 Ok(queues) => {
-                    let path = file.path().display();
-                    tracing::info!(%path, "the settings of the queues have changed");
-                    settings.send_replace(Arc::new(queues));
+                    if queues != *now {
+                        let path = file.path().display();
+                        tracing::info!(%path, "the settings of the queues have changed");
+                        settings.send_replace(Arc::new(queues));
+                    }
                     is_open = false;
+                    settle(stores.data.as_ref()).await;
                 }
                 Err(refusal) => {
                     is_open = matches!(refusal, Refusal::NotNow(_));
@@ -126,7 +131,15 @@ async fn tell(data: Option<&Data>, problem: &str) {
     tracing::error!(problem, "the settings of the queues stay as they were");
     let Some(data) = data else { return };
     let text = format!("the queues stay as they were: {problem}");
-    if let Err(error) = alerts::raise_now(data, AlertLevel::Errors, text).await {
+    if let Err(error) = alerts::raise_standing(data, ALERT, AlertLevel::Errors, text).await {
         tracing::warn!(error = chain(&error), "the mistake could not be shown to the admin");
+    }
+}
+
+/// Takes the alert of a mistake back: the file is right.
+async fn settle(data: Option<&Data>) {
+    let Some(data) = data else { return };
+    if let Err(error) = alerts::resolve(data, ALERT).await {
+        tracing::warn!(error = chain(&error), "an alert that is over still stands");
     }
 }

@@ -19,6 +19,8 @@ pub struct Alert {
     pub text: String,
     /// When it was raised.
     pub at: Instant,
+    /// When what is wrong was over, of an alert of which that is known.
+    pub resolved_at: Option<Instant>,
 }
 
 /// Raises an alert in a transaction: a row, and an event.
@@ -40,6 +42,39 @@ pub async fn raise_now(data: &Data, level: AlertLevel, text: String) -> Result<(
     data.writer().write(move |tx| raise(tx, level, &text, Uuid::now_v7())).await
 }
 
+/// Raises an alert that stands until it is [resolved](resolve): told again, it is
+/// the same one with the newest words.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn raise_standing(
+    data: &Data,
+    key: &'static str,
+    level: AlertLevel,
+    text: String,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO alerts (id, level, text, at, key) VALUES (?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT (key) WHERE key IS NOT NULL AND resolved_at IS NULL \
+               DO UPDATE SET id = ?1, level = ?2, text = ?3, at = ?4";
+    let write = move |tx: &Tx<'_>| {
+        let id = Uuid::now_v7();
+        tx.conn().execute(sql, params![id.to_string(), level.as_str(), text, tx.now(), key])?;
+        outbox::event(tx, &Event::alert(level, &text, id))
+    };
+    data.writer().write(write).await
+}
+
+/// Notes that what a standing alert says is over; nothing where there is none.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn resolve(data: &Data, key: &'static str) -> Result<(), Error> {
+    let sql = "UPDATE alerts SET resolved_at = ?2 WHERE key = ?1 AND resolved_at IS NULL";
+    data.writer()
+        .write(move |tx| Ok(tx.conn().execute(sql, params![key, tx.now()]).map(drop)?))
+        .await
+}
+
 /// Alerts of a level, or of all, newest first; `after` is the cursor of a page
 /// before.
 ///
@@ -51,10 +86,16 @@ pub async fn list(
     after: Option<String>,
     limit: usize,
 ) -> Result<Page<Alert>, Error> {
-    let sql = "SELECT id, level, text, at FROM alerts WHERE (?1 IS NULL OR id < ?1) \
+    let sql = "SELECT id, level, text, at, resolved_at FROM alerts WHERE (?1 IS NULL OR id < ?1) \
                AND (?3 IS NULL OR level = ?3) ORDER BY id DESC LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Alert { id: row.get(0)?, level: row.get(1)?, text: row.get(2)?, at: row.get(3)? })
+        Ok(Alert {
+            id: row.get(0)?,
+            level: row.get(1)?,
+            text: row.get(2)?,
+            at: row.get(3)?,
+            resolved_at: row.get(4)?,
+        })
     };
     let rows = data.readers().read(move |conn| {
         let mut statement = conn.prepare_cached(sql)?;
@@ -64,12 +105,13 @@ pub async fn list(
     Ok(Page::cut(rows.await?, limit, |alert| alert.id.clone()))
 }
 
-/// How many errors and warnings were raised from `from` on.
+/// How many errors and warnings were raised from `from` on, and are not over.
 ///
 /// # Errors
 /// When they cannot be counted.
 pub async fn raised_since(data: &Data, from: Instant) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM alerts WHERE at >= ?1 AND level <> 'load'";
+    let sql = "SELECT count(*) FROM alerts WHERE at >= ?1 AND level <> 'load' \
+               AND resolved_at IS NULL";
     data.readers().read(move |conn| Ok(conn.query_row(sql, [from], |row| row.get(0))?)).await
 }
 

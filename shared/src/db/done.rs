@@ -296,7 +296,7 @@ pub fn bury_poison(
     let cause = Uuid::nil();
     let dead = DeadJob { id, queue, kind, cause, attempt: 1, reason, body, unique_key: None };
     if keep_dead(tx, &dead)? {
-        let text = format!("a message of queue {queue} ({kind}) is no job: {reason}");
+        let text = format!("a message of queue {queue} ({kind}) is dead: {reason}");
         alerts::raise(tx, AlertLevel::Errors, &text, cause)?;
     }
     Ok(())

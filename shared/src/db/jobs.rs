@@ -1,7 +1,9 @@
 //! Jobs as the admin sees them: lists, one job, the dead ones and what can be
 //! done with them.
 
+mod order;
 mod replay;
+mod retried;
 mod state;
 mod trace;
 
@@ -13,7 +15,9 @@ use crate::envelope::Envelope;
 use crate::subject;
 use crate::time::Instant;
 
+pub use order::{Once, Ordered, Placed, order};
 pub use replay::{Replayed, replay, replay_all};
+pub use retried::{Retried, retried};
 pub use state::{BadState, JobState};
 pub use trace::{ended_job, followers};
 
@@ -251,6 +255,20 @@ fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
     Ok(Cancelled::Told)
 }
 
+/// Whether the database knows a job of a queue: one that waits, or is over.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn has_any(data: &Data, queue: String) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM dead_jobs WHERE queue = ?1) \
+               OR EXISTS (SELECT 1 FROM outbox WHERE substr(subject, 1, length(?2)) = ?2) \
+               OR EXISTS (SELECT 1 FROM job_done WHERE queue = ?1)";
+    let prefix = subject::job(&queue, "");
+    data.readers()
+        .read(move |conn| Ok(conn.query_row(sql, [queue, prefix], |row| row.get(0))?))
+        .await
+}
+
 /// How many jobs are dead, by queue.
 ///
 /// # Errors
@@ -329,6 +347,8 @@ pub async fn prune(data: &Data, before: Instant, dead: Instant) -> Result<usize,
             let done = conn.execute("DELETE FROM job_done WHERE finished_at < ?1", [before])?;
             let died = forget_dead(tx, dead)?;
             let errors = conn.execute("DELETE FROM job_errors WHERE at < ?1", [before])?;
+            conn.execute("DELETE FROM job_retries WHERE at < ?1", [before])?;
+            conn.execute("DELETE FROM job_orders WHERE expires_at < ?1", [tx.now()])?;
             conn.execute("DELETE FROM job_cancels WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_begun WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_batches WHERE finished_at < ?1", [before])?;

@@ -1,8 +1,11 @@
 //! How a job is to be sent.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, de};
 use uuid::Uuid;
 
 use super::{Job, Travel};
@@ -10,9 +13,7 @@ use crate::envelope::Envelope;
 use crate::time::Instant;
 
 /// Which of two jobs of a queue that both wait is taken first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Hash, serde::Deserialize, serde::Serialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// Before all others.
@@ -43,6 +44,40 @@ impl Priority {
         }
     }
 }
+
+impl FromStr for Priority {
+    type Err = BadPriority;
+
+    fn from_str(word: &str) -> Result<Self, BadPriority> {
+        let found = Self::ALL.into_iter().find(|priority| priority.as_str() == word);
+        found.ok_or_else(|| BadPriority(word.to_owned()))
+    }
+}
+
+/// Whatever is no word is refused with the words that there are.
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word;
+        impl de::Visitor<'_> for Word {
+            type Value = Priority;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of high, normal, low")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Priority, E> {
+                let words = &["high", "normal", "low"];
+                word.parse().map_err(|_| E::unknown_variant(word, words))
+            }
+        }
+        deserializer.deserialize_str(Word)
+    }
+}
+
+/// A word that is no priority.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no priority; it takes high, normal or low")]
+pub struct BadPriority(String);
 
 /// A job to be written to the outbox.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@ pub mod enqueue;
 pub mod gateway;
 pub mod images;
 pub mod mail;
+pub mod order;
+pub mod own;
 pub mod posts;
 pub mod views;
 

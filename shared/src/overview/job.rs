@@ -39,8 +39,12 @@ pub async fn find(data: &Data, bus: &Bus, id: &str) -> Result<Option<Detail>, Er
     if let Some(known) = known(data, id).await? {
         return Ok(Some(known));
     }
-    // What is no job has another kind of id, which only a dead one is known by.
+    // What is no job has another kind of id, which only a dead one is known by. One
+    // that was sent back is nowhere: the stores hold what it is now.
     let Ok(job) = id.parse::<Uuid>() else { return Ok(None) };
+    if jobs::retried(data, id.to_owned()).await?.is_some() {
+        return Ok(None);
+    }
     match bus.find_job(job).await? {
         Some(found) => {
             let body = found.job.as_ref().map(Envelope::to_json).unwrap_or_default();

@@ -1,14 +1,18 @@
 //! What is to be seen of queues and jobs, from `data.db` and NATS together: the
 //! same for the API, the admin's pages and the commands.
 
+mod act;
 mod cursor;
 mod job;
 mod list;
+mod names;
 mod queues;
 
+pub use act::{Undone, absent, cancel, discard, retry};
 pub use cursor::{BadCursor, Cursor};
 pub use job::{find, known};
 pub use list::{Asked, list};
+pub use names::{QueueFault, known_queue};
 pub use queues::{QueueView, Queues, queues};
 
 use crate::bus::queues::QueueError;

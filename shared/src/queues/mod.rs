@@ -2,6 +2,7 @@
 
 mod bounds;
 mod read;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use serde::Deserialize;
 
 use crate::jobs::enqueue::Priority;
 use crate::subject::{JobAddress, Topic};
+
+pub(crate) use read::unknown;
 
 /// All queues, by name.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BadFile, Destination, Queue, Queues, bounds};
+use super::{BadFile, Destination, Queue, Queues, bounds, words};
 use crate::subject::is_word;
 
 impl Queues {
@@ -21,11 +21,17 @@ impl Queues {
     /// # Errors
     /// What is wrong, with its line where that is known.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let queues: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let queues: Self = serde_saphyr::from_str(text).map_err(|error| words::of(text, &error))?;
         match queues.mistake() {
             Some((name, mistake)) => Err(format!("{}{name}: {mistake}", line_of(text, &name))),
             None => Ok(queues),
         }
+    }
+
+    /// That there is no queue `name`, and which there are.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> String {
+        unknown(name, self.queues.keys().map(String::as_str))
     }
 
     /// The first thing that is wrong although each value is of its type.
@@ -34,10 +40,6 @@ impl Queues {
         if let Some(name) = names.into_iter().find(|name| !is_word(name)) {
             return Some((name.clone(), "a name takes a-z, 0-9, - and _".to_owned()));
         }
-        let unknown = |queue: &str| {
-            let known: Vec<&str> = self.queues.keys().map(String::as_str).collect();
-            format!("there is no queue {queue}; there are {}", known.join(", "))
-        };
         for (name, queue) in &self.queues {
             if let Some(mistake) = bounds::clash(name).or_else(|| queue.mistake()) {
                 return Some((name.clone(), mistake));
@@ -46,12 +48,12 @@ impl Queues {
                 if let Destination::Job { queue, .. } = result
                     && !self.queues.contains_key(queue)
                 {
-                    return Some((name.clone(), unknown(queue)));
+                    return Some((name.clone(), self.unknown(queue)));
                 }
             }
         }
         let lost = self.periodic.iter().find(|(_, it)| !self.queues.contains_key(&it.queue));
-        lost.map(|(name, it)| (name.clone(), unknown(&it.queue)))
+        lost.map(|(name, it)| (name.clone(), self.unknown(&it.queue)))
     }
 }
 
@@ -68,6 +70,12 @@ impl Queue {
         by.is_some_and(str::is_empty)
             .then(|| "the rate's `by` is empty; it takes a field of the payload".to_owned())
     }
+}
+
+/// That there is no queue `name`, and which there are.
+pub(crate) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    format!("there is no queue {name:?}; there are {}", known.join(", "))
 }
 
 /// The line where `name` is a key, as the words before a mistake.

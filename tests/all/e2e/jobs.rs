@@ -12,9 +12,9 @@ use support::wait::until;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A job that no executor takes: it ends dead, with its reason.
+/// A job whose payload is not that of its kind: it ends dead, with its reason.
 fn stray(more: &Value) -> Value {
-    let mut job = json!({"queue": "posts", "kind": "stray", "payload": {"n": 1}});
+    let mut job = json!({"queue": "posts", "kind": "publish", "payload": {"n": 1}});
     job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     job
 }
@@ -43,9 +43,17 @@ async fn invariant_4_a_job_that_nobody_can_run_is_dead_and_can_be_sent_back_or_f
     let site = Site::shared();
     let id = order(&site, json!({})).await;
     let dead = reach(&site, &id, "dead").await;
-    assert!(dead["reason"].as_str().unwrap().contains("stray"), "{dead}");
+    assert!(dead["reason"].as_str().unwrap().contains("publish"), "{dead}");
     let replayed: Value = serde_json::from_str(&act(&site, &id, "retry", 202).await).unwrap();
     let now = replayed["id"].as_str().unwrap();
+    let gone = site.admin().get(&format!("/api/v1/jobs/{id}")).await.expect(200).json();
+    assert_eq!((&gone["state"], &gone["retried_as"]), (&json!("retried"), &replayed["id"]));
+    assert_eq!(gone["reason"], dead["reason"]);
+    for what in ["retry", "discard", "cancel"] {
+        assert!(act(&site, &id, what, 409).await.contains(now), "{what} does not name {now}");
+    }
+    let page = site.admin().get(&format!("/admin/jobs/{id}")).await.expect(303);
+    assert_eq!(page.header("location"), format!("/admin/jobs/{now}"));
     reach(&site, now, "dead").await;
     act(&site, now, "discard", 204).await;
     act(&site, now, "discard", 404).await;
@@ -210,7 +218,12 @@ async fn a_job_with_a_mistake_is_refused_by_the_name_of_its_field() {
     let site = Site::shared();
     for (more, part) in [
         (json!({"queue": "nowhere"}), "nowhere"),
+        (json!({"kind": "stray"}), "posts\\\" takes publish"),
+        (json!({"queue": "results", "kind": "compute"}), "takes no orders"),
         (json!({"kind": "Not A Word"}), "kind"),
+        (json!({"kind": "a".repeat(101)}), "1 to 100"),
+        (json!({"priority": 5}), "high, normal, low; got the number 5"),
+        (json!({"cost": 1.5}), "a whole number; got the number 1.5"),
         (json!({"run_at": "soon"}), "run_at"),
         (json!({"unique_key": ""}), "unique_key"),
         (json!({"when": 1}), "when"),
@@ -235,4 +248,17 @@ async fn a_mistake_in_the_file_of_queues_takes_no_page_of_theirs_away() {
     assert_eq!(listed().await["items"].as_array().unwrap().len(), before);
     order(&site, json!({})).await;
     site.admin().get("/admin/jobs").await.expect(200);
+    let alerts = async |part: &'static str| {
+        until(part, SOON, || async {
+            let page = site.admin().get("/admin/alerts").await.expect(200).text();
+            page.contains(part).then_some(page)
+        })
+        .await
+    };
+    alerts("a bracket").await;
+    std::fs::write(&file, "queues:\n  posts: {role: dat}\n").unwrap();
+    let page = alerts("it takes one of data").await;
+    assert!(!page.contains("a bracket"), "a file with a mistake is one alert: {page}");
+    std::fs::copy(delivered, &file).unwrap();
+    alerts("over since").await;
 }

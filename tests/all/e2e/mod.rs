@@ -4,6 +4,7 @@ mod auth;
 mod blogroll;
 mod comments;
 mod images;
+mod job_orders;
 mod jobs;
 mod live;
 mod ops;

@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use shared::db::comments::{self, AcceptError, Comment, NewComment};
 use shared::db::ttl::{self, Reserved};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::blog::{self, Typed};
 use crate::error::{Error, FieldError, Result, told};
 use crate::extract::{Form, Json, Path};
 use crate::layers::{Cause, prefers_json};
+use crate::once::{self, KEY_MAX};
 use crate::page::{self, Frame};
 use crate::state::{AppState, Limit};
 use crate::validate::{AUTHOR_MAX, COMMENT_MAX, Checks};
@@ -28,8 +28,6 @@ use crate::visitor::Peer;
 pub const BODY_MAX: usize = 256 * 1024;
 /// Comments of one household.
 const LIMIT: Limit = Limit { name: "comments", times: 10, window: Duration::from_secs(60) };
-/// Longest `Idempotency-Key`.
-const KEY_MAX: usize = 255;
 
 /// A comment as it is sent. What is missing is empty, so that it can be named
 /// with all else that is wrong.
@@ -75,15 +73,8 @@ impl Input {
 
     /// What makes two requests the same.
     fn digest(&self, slug: &str) -> String {
-        let empty = String::new();
-        let (email, parent) = (self.email.as_ref(), self.parent.as_ref());
-        let mut state = Sha256::new();
-        let [email, parent] = [email, parent].map(|part| part.unwrap_or(&empty).as_str());
-        for part in [slug, &self.author, email, &self.body, parent] {
-            state.update((part.len() as u64).to_le_bytes());
-            state.update(part);
-        }
-        state.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let [email, parent] = [&self.email, &self.parent].map(|it| it.as_deref().unwrap_or(""));
+        once::digest(&[slug, &self.author, email, &self.body, parent])
     }
 }
 
@@ -172,11 +163,7 @@ async fn accept(
 /// request alone; or the form's, which says only that the same text sent
 /// twice from the same page is one comment.
 fn retry_key(headers: &HeaderMap, input: &Input, slug: &str) -> Result<Option<String>> {
-    if let Some(value) = headers.get("idempotency-key") {
-        let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
-        let key = key.ok_or_else(|| {
-            Error::bad_request(format!("Idempotency-Key takes 1 to {KEY_MAX} plain characters"))
-        })?;
+    if let Some(key) = once::key(headers)? {
         return Ok(Some(format!("header:{key}")));
     }
     let form = input.key.as_ref().filter(|key| (1..=KEY_MAX).contains(&key.len()));

@@ -1,42 +1,33 @@
-//! `POST /api/v1/jobs`: a job for a queue.
+//! `POST /api/v1/jobs` and `POST /api/v1/jobs/bulk`: jobs for a queue.
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shared::db::{self, Tx, outbox};
-use shared::jobs::enqueue::{Enqueue, Hold, Priority};
-use shared::subject::is_word;
-use shared::time::Instant;
+use serde_json::json;
+use shared::db::jobs::{self as job_rows, Once, Ordered, Placed};
+use shared::jobs::order::Order;
 use uuid::Uuid;
 
 use super::queues;
 use crate::auth::Admin;
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::extract::Json;
 use crate::layers::Cause;
+use crate::once;
 use crate::state::AppState;
 
-/// Longest key of a unique job, in bytes.
-const KEY_MAX: usize = 200;
-/// Largest payload, in bytes of JSON: a message holds 1 MiB at most.
-const PAYLOAD_MAX: usize = 256 * 1024;
+/// Bytes of many orders.
+pub const BULK_MAX: usize = 8 * 1024 * 1024;
+/// Orders of one request.
+const MANY: usize = 1000;
 
-/// What is asked for.
+/// Orders that are taken all, or none of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewJob {
-    queue: String,
-    kind: String,
-    #[serde(default)]
-    payload: Value,
-    run_at: Option<Instant>,
-    unique_key: Option<String>,
-    #[serde(default)]
-    priority: Priority,
-    cost: Option<u32>,
+pub struct Bulk {
+    items: Vec<Order>,
 }
 
 /// Takes a job: it is on disk when this answers. While another job of its
@@ -46,39 +37,70 @@ pub struct NewJob {
 /// Each field at fault, or when the database fails.
 pub async fn create(
     State(state): State<AppState>,
-    _: Admin,
+    Admin(user): Admin,
     Cause(cause): Cause,
-    Json(asked): Json<NewJob>,
+    headers: HeaderMap,
+    Json(order): Json<Order>,
 ) -> Result<Response> {
-    let job = checked(&state, asked, cause).await?;
-    let send = move |tx: &Tx<'_>| outbox::enqueue(tx, job);
-    let id: Uuid = state.data.writer().write::<_, db::Error, _>(send).await?;
-    Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
+    let once = known_by(&headers, user.id, "one", std::slice::from_ref(&order))?;
+    let placed = take(&state, vec![order], once, cause, |_| String::new()).await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(placed.first())).into_response())
 }
 
-async fn checked(state: &AppState, asked: NewJob, cause: Uuid) -> Result<Enqueue<Value>> {
-    let NewJob { queue, kind, payload, run_at, unique_key, priority, cost } = asked;
-    let known = queues::read(state).await?.queues;
-    if !known.contains_key(&queue) {
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        let problem = format!("there is no queue {queue:?}; there are {}", names.join(", "));
-        return Err(Error::field("queue", problem));
+/// Takes up to 1,000 jobs in one transaction: all of them, or none.
+///
+/// # Errors
+/// Each field at fault with the place of its order, or when the database fails.
+pub async fn create_all(
+    State(state): State<AppState>,
+    Admin(user): Admin,
+    Cause(cause): Cause,
+    headers: HeaderMap,
+    Json(Bulk { items }): Json<Bulk>,
+) -> Result<Response> {
+    if !(1..=MANY).contains(&items.len()) {
+        let takes = format!("it takes 1 to {MANY} orders; got {}", items.len());
+        return Err(Error::field("items", takes));
     }
-    if !is_word(&kind) {
-        return Err(Error::field("kind", format!("got {kind:?}; it takes a-z, 0-9, - and _")));
+    let once = known_by(&headers, user.id, "many", &items)?;
+    let placed = take(&state, items, once, cause, |at| format!("items[{at}].")).await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(json!({"items": placed}))).into_response())
+}
+
+/// Orders jobs; `place` begins the name of a field of the order at that place.
+async fn take(
+    state: &AppState,
+    orders: Vec<Order>,
+    once: Option<Once>,
+    cause: Uuid,
+    place: fn(usize) -> String,
+) -> Result<Vec<Placed>> {
+    let file = queues::read(state).await?;
+    let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+    for (at, order) in orders.into_iter().enumerate() {
+        match order.checked(&file, cause) {
+            Ok(job) => jobs.push(job),
+            Err(refusals) => faults.extend(refusals.into_iter().map(|refusal| FieldError {
+                field: format!("{}{}", place(at), refusal.field).into(),
+                detail: refusal.problem,
+            })),
+        }
     }
-    if payload.to_string().len() > PAYLOAD_MAX {
-        return Err(Error::field("payload", format!("it takes {PAYLOAD_MAX} bytes at most")));
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
     }
-    let job = Enqueue::of(queue, &kind, cause, payload).priority(priority);
-    let job = job.cost(cost.unwrap_or(1));
-    let job = match run_at {
-        Some(due) if due > Instant::now() => job.at(due),
-        _ => job,
-    };
-    match unique_key {
-        None => Ok(job),
-        Some(key) if (1..=KEY_MAX).contains(&key.len()) => Ok(job.unique(key, Hold::UntilOver)),
-        Some(_) => Err(Error::field("unique_key", format!("it takes 1 to {KEY_MAX} bytes"))),
+    match job_rows::order(&state.data, jobs, once).await? {
+        Ordered::Placed(placed) => Ok(placed),
+        Ordered::OtherRequest => Err(Error::KeyReused),
     }
+}
+
+/// By what a request is known when it comes again: `what` tells one call from
+/// another with the same body.
+fn known_by(headers: &HeaderMap, user: Uuid, what: &str, orders: &[Order]) -> Result<Option<Once>> {
+    let Some(key) = once::key(headers)? else { return Ok(None) };
+    let orders =
+        serde_json::to_string(orders).map_err(|error| Error::Internal(error.to_string()))?;
+    let key = once::digest(&[&user.to_string(), key]);
+    Ok(Some(Once { key, request: once::digest(&[what, &orders]) }))
 }

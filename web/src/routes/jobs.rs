@@ -6,11 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::bus::control::Control;
-use shared::db::jobs::{self as job_rows, Cancelled, Detail, JobState, Listed, Replayed};
-use shared::db::{self, Page};
+use shared::db::Page;
+use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Replayed};
 use shared::overview::{self, Cursor};
-use uuid::Uuid;
 
 use super::queues;
 use crate::auth::Admin;
@@ -64,11 +62,14 @@ fn cursor(text: &str, state: Option<JobState>) -> Result<Cursor> {
 /// When there is no such job; when it cannot be known whether there is; when the
 /// database fails.
 pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
-    let found = overview::find(&state.data, &state.bus, id).await?;
-    found.ok_or(Error::NotFound("job"))
+    match overview::find(&state.data, &state.bus, id).await? {
+        Some(found) => Ok(found),
+        None => Err(overview::absent(&state.data, id).await.into()),
+    }
 }
 
-/// `GET /api/v1/jobs/{id}`, with every error.
+/// `GET /api/v1/jobs/{id}`, with every error; of one that was sent back, where it
+/// went on.
 ///
 /// # Errors
 /// As [`find`].
@@ -77,7 +78,10 @@ pub async fn get(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    Ok(JsonBody(find(&state, &id).await?).into_response())
+    match job_rows::retried(&state.data, id.clone()).await? {
+        Some(retried) => Ok(JsonBody(retried).into_response()),
+        None => Ok(JsonBody(find(&state, &id).await?).into_response()),
+    }
 }
 
 /// `GET /api/v1/jobs`.
@@ -95,45 +99,27 @@ pub async fn list(
 /// `POST /api/v1/jobs/{id}/retry`: sends a dead job back to its queue.
 ///
 /// # Errors
-/// When no dead job has the id.
+/// When the job is not dead, its bytes are no job, or another job holds its key.
 pub async fn retry(
     State(state): State<AppState>,
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let now = replay(&state, id).await?;
+    let now = overview::retry(&state.data, &state.bus, &id).await?;
     Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": now}))).into_response())
-}
-
-/// Sends a dead job back; gives the id it has now.
-///
-/// # Errors
-/// When no dead job has the id, its bytes are no job, or another job holds its key.
-pub async fn replay(state: &AppState, id: String) -> Result<String> {
-    match job_rows::replay(&state.data, id).await {
-        Ok(Some(now)) => Ok(now.to_string()),
-        Ok(None) => Err(Error::NotFound("dead job")),
-        Err(db::Error::Corrupt { .. }) => {
-            Err(Error::Conflict("the message is no job, and can only be discarded".to_owned()))
-        }
-        Err(held @ db::Error::KeyHeld { .. }) => Err(Error::Conflict(held.to_string())),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// `POST /api/v1/jobs/{id}/discard`: forgets a dead job.
 ///
 /// # Errors
-/// When no dead job has the id.
+/// When the job is not dead.
 pub async fn discard(
     State(state): State<AppState>,
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    match job_rows::discard(&state.data, id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Error::NotFound("dead job")),
-    }
+    overview::discard(&state.data, &state.bus, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/jobs/{id}/cancel`: has a job not run, or cuts it off.
@@ -145,33 +131,14 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    call_off(&state, &id).await?;
+    overview::cancel(&state.data, &state.bus, &id).await?;
     Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
-}
-
-/// Has a job not run: it is dead then, and can be sent back.
-///
-/// # Errors
-/// As [`cancel`].
-pub async fn call_off(state: &AppState, id: &str) -> Result<()> {
-    let job: Uuid = find(state, id).await?.job.id.parse().map_err(|_| Error::NotFound("job"))?;
-    match job_rows::cancel(&state.data, id.to_owned()).await? {
-        Cancelled::Over => Err(Error::Conflict("the job is over already".to_owned())),
-        Cancelled::Now => Ok(()),
-        Cancelled::Told => {
-            // Without it the job is stopped when a worker comes to it.
-            if let Err(error) = state.bus.control(&Control::Cancel { job }).await {
-                tracing::warn!(%error, %job, "the workers were not told of a cancelled job");
-            }
-            Ok(())
-        }
-    }
 }
 
 /// `POST /api/v1/jobs/retry?queue=&state=dead`: sends dead jobs back.
 ///
 /// # Errors
-/// When another state is named, or the database fails.
+/// When another state or no queue is named, or the database fails.
 pub async fn retry_all(
     State(state): State<AppState>,
     _: Admin,
@@ -188,8 +155,11 @@ pub async fn retry_all(
 /// As [`retry_all`].
 pub async fn replay_all(state: &AppState, asked: Asked) -> Result<Replayed> {
     if asked.state.is_some_and(|state| state != JobState::Dead) {
-        return Err(Error::bad_request("only dead jobs can be retried: state takes dead"));
+        return Err(Error::bad_request("state takes dead here: only dead jobs can be retried"));
     }
     let queue = asked.queue.filter(|queue| !queue.is_empty());
+    if let Some(queue) = &queue {
+        queues::known(state, queue).await?;
+    }
     Ok(job_rows::replay_all(&state.data, queue).await?)
 }

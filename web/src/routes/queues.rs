@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use shared::bus::pauses::{self, PauseError};
-use shared::db::jobs as job_rows;
 use shared::error::chain;
 use shared::overview;
 use shared::queues::Queues;
@@ -27,19 +26,14 @@ pub async fn all(state: &AppState) -> Result<overview::Queues> {
     Ok(overview::queues(&state.data, &state.bus, &file).await?)
 }
 
-/// Checks that there is something to be seen of a queue: the file has it, or it
-/// has dead jobs, or NATS holds jobs of it.
+/// Checks that there is something to be seen of a queue: the file has it, or
+/// there are jobs of it.
 ///
 /// # Errors
 /// When there is not, or it cannot be known.
 pub async fn known(state: &AppState, name: &str) -> Result<()> {
-    if read(state).await?.queues.contains_key(name)
-        || job_rows::dead_by_queue(&state.data).await?.iter().any(|(queue, _)| queue == name)
-    {
-        return Ok(());
-    }
-    let held = state.bus.jobs_by_queue().await.map_err(overview::Error::from)?;
-    if held.contains_key(name) { Ok(()) } else { Err(Error::NotFound("queue")) }
+    let file = read(state).await?;
+    Ok(overview::known_queue(&state.data, &state.bus, &file, name).await?)
 }
 
 /// The file of queues; while it holds a mistake, as it was before, as for the
@@ -101,8 +95,9 @@ pub async fn resume(
 /// # Errors
 /// As [`pause`].
 pub async fn set_paused(state: &AppState, name: &str, paused: bool) -> Result<()> {
-    if !read(state).await?.queues.contains_key(name) {
-        return Err(Error::NotFound("queue"));
+    let file = read(state).await?;
+    if !file.queues.contains_key(name) {
+        return Err(Error::Absent(file.unknown(name)));
     }
     match pauses::set(&state.data, &state.bus, name, paused).await {
         Ok(()) => Ok(()),

@@ -4,11 +4,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use shared::bus::Bus;
 use shared::config::Env;
-use shared::db::jobs::{self, Detail, JobState, Listed, Which};
+use shared::db::jobs::{self, Detail, JobState, Listed, Retried, Which};
 use shared::db::{Data, Page};
+use shared::error::chain;
 use shared::overview::{self, Asked, Cursor};
+use shared::queues::Queues;
 use url::Url;
 
+use super::order::{self, Wish};
 use super::{CliError, connect, failed};
 use crate::config;
 
@@ -40,6 +43,22 @@ pub enum Command {
     /// Show one job with every error and its payload
     #[command(after_help = "Example: worker jobs show 0199c0de-1111-7000-8000-000000000000")]
     Show {
+        /// Its id
+        id: String,
+        /// As JSON, as the API gives it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Order a job: it is on disk when this ends
+    #[command(after_help = "\
+Examples:
+  worker jobs order words count --payload '{\"text\": \"one two\"}'
+  worker jobs order words count --payload @text.json --run-at 2026-12-24T18:00:00Z
+  worker jobs order words count --unique-key digest-2026-11 --priority low --json")]
+    Order(Wish),
+    /// Have a job not run, or cut it off: it is dead then, and can be sent back
+    #[command(after_help = "Example: worker jobs cancel 0199c0de-1111-7000-8000-000000000000")]
+    Cancel {
         /// Its id
         id: String,
         /// As JSON, as the API gives it
@@ -81,7 +100,7 @@ pub struct Chosen {
 /// # Errors
 /// When the database cannot be used, NATS is needed and away, or a job is not there.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
-    let (dir, nats) = config::jobs_view(env)?;
+    let (dir, nats, queues) = config::jobs_view(env, command.names_a_queue())?;
     let data = Data::open(&dir)?;
     match command {
         Command::List { state, queue, limit, after, json } => {
@@ -89,14 +108,65 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
                 let problem = "--after takes the \"next\" of a list of the same --state";
                 return Err(CliError::Misused(problem.to_owned()));
             }
+            if let Some(queue) = &queue {
+                known(&data, &nats, &queues, queue).await?;
+            }
             let asked = Asked { queue, state: Some(state), after, limit: usize::from(limit) };
             print_page(&list(&data, &nats, asked).await?, json);
             Ok(())
         }
         Command::Show { id, json } => show(&data, &nats, &id, json).await,
-        Command::Retry(chosen) => retry(&data, chosen).await,
-        Command::Discard(chosen) => discard(&data, chosen).await,
+        Command::Order(wish) => order::run(&data, &queues, wish).await,
+        Command::Cancel { id, json } => cancel(&data, &nats, &id, json).await,
+        Command::Retry(chosen) => {
+            let bus = chosen.prepare(&data, &nats, &queues).await?;
+            retry(&data, &bus, chosen).await
+        }
+        Command::Discard(chosen) => {
+            let bus = chosen.prepare(&data, &nats, &queues).await?;
+            discard(&data, &bus, chosen).await
+        }
     }
+}
+
+impl Command {
+    /// Whether the file of queues is needed, to tell a queue from a slip of the pen.
+    fn names_a_queue(&self) -> bool {
+        match self {
+            Self::Order(_) => true,
+            Self::List { queue, .. } => queue.is_some(),
+            Self::Retry(chosen) | Self::Discard(chosen) => chosen.queue.is_some(),
+            Self::Show { .. } | Self::Cancel { .. } => false,
+        }
+    }
+}
+
+impl Chosen {
+    /// Checks the queue that is named; gives the connection by which it is told why
+    /// a job cannot be acted on.
+    async fn prepare(&self, data: &Data, nats: &Url, queues: &Queues) -> Result<Bus, CliError> {
+        if let Some(queue) = &self.queue {
+            known(data, nats, queues, queue).await?;
+        }
+        connect(nats).await
+    }
+}
+
+async fn known(data: &Data, nats: &Url, file: &Queues, queue: &str) -> Result<(), CliError> {
+    if file.queues.contains_key(queue) {
+        return Ok(());
+    }
+    overview::known_queue(data, &connect(nats).await?, file, queue).await.map_err(failed)
+}
+
+async fn cancel(data: &Data, nats: &Url, id: &str, json: bool) -> Result<(), CliError> {
+    overview::cancel(data, &connect(nats).await?, id).await.map_err(failed)?;
+    if json {
+        print_json(&serde_json::json!({"id": id}));
+    } else {
+        println!("{id} is called off");
+    }
+    Ok(())
 }
 
 async fn list(data: &Data, nats: &Url, asked: Asked) -> Result<Page<Listed>, CliError> {
@@ -108,7 +178,7 @@ async fn list(data: &Data, nats: &Url, asked: Asked) -> Result<Page<Listed>, Cli
     overview::list(data, &bus, asked).await.map_err(failed)
 }
 
-fn print_json(value: &impl serde::Serialize) {
+pub(super) fn print_json(value: &impl serde::Serialize) {
     let text = serde_json::to_string_pretty(value).expect("what the API gives is JSON");
     println!("{text}");
 }
@@ -138,17 +208,31 @@ fn print_page(page: &Page<Listed>, json: bool) {
 
 /// NATS is asked only for what the database does not know.
 async fn show(data: &Data, nats: &Url, id: &str, json: bool) -> Result<(), CliError> {
+    if let Some(retried) = jobs::retried(data, id.to_owned()).await? {
+        print_retried(&retried, json);
+        return Ok(());
+    }
     let found = match overview::known(data, id).await? {
         Some(known) => Some(known),
         None => overview::find(data, &connect(nats).await?, id).await.map_err(failed)?,
     };
-    let detail = found.ok_or_else(|| CliError::Failed(format!("there is no job {id}")))?;
+    let Some(detail) = found else { return Err(failed(overview::absent(data, id).await)) };
     if json {
         print_json(&detail);
     } else {
         print_detail(&detail);
     }
     Ok(())
+}
+
+fn print_retried(job: &Retried, json: bool) {
+    if json {
+        return print_json(job);
+    }
+    println!("job      {}", job.id);
+    println!("queue    {} ({})", job.queue, job.kind);
+    println!("state    sent back at {}; it goes on as {}", job.at, job.retried_as);
+    println!("reason   {}", job.reason);
 }
 
 fn print_detail(detail: &Detail) {
@@ -169,15 +253,14 @@ fn print_detail(detail: &Detail) {
     }
 }
 
-async fn retry(data: &Data, chosen: Chosen) -> Result<(), CliError> {
+async fn retry(data: &Data, bus: &Bus, chosen: Chosen) -> Result<(), CliError> {
     let json = chosen.json;
     let mut sent = Vec::new();
     let mut refused = Vec::new();
     for id in ids(data, chosen).await? {
-        match jobs::replay(data, id.clone()).await {
-            Ok(Some(now)) => sent.push(serde_json::json!({"id": now, "was": id})),
-            Ok(None) => refused.push(format!("{id}: no dead job has this id")),
-            Err(error) => refused.push(format!("{id}: {error}")),
+        match overview::retry(data, bus, &id).await {
+            Ok(now) => sent.push(serde_json::json!({"id": now, "was": id})),
+            Err(undone) => refused.push(chain(&undone)),
         }
     }
     if json {
@@ -190,15 +273,14 @@ async fn retry(data: &Data, chosen: Chosen) -> Result<(), CliError> {
     ended("sent back", sent.len(), &refused)
 }
 
-async fn discard(data: &Data, chosen: Chosen) -> Result<(), CliError> {
+async fn discard(data: &Data, bus: &Bus, chosen: Chosen) -> Result<(), CliError> {
     let json = chosen.json;
     let mut forgotten = Vec::new();
     let mut refused = Vec::new();
     for id in ids(data, chosen).await? {
-        if jobs::discard(data, id.clone()).await? {
-            forgotten.push(id);
-        } else {
-            refused.push(format!("{id}: no dead job has this id"));
+        match overview::discard(data, bus, &id).await {
+            Ok(()) => forgotten.push(id),
+            Err(undone) => refused.push(chain(&undone)),
         }
     }
     if json {

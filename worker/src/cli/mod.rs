@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod jobs;
+pub mod order;
 pub mod queues;
 pub mod sources;
 
@@ -48,7 +49,7 @@ Examples:
         #[arg(long, value_enum, default_value_t = Role::All)]
         role: Role,
     },
-    /// Look at jobs; send dead ones back, or forget them
+    /// Look at jobs; order one, or call it off; send dead ones back, or forget them
     #[command(
         subcommand,
         after_help = "\
@@ -57,6 +58,8 @@ Examples:
   worker jobs list --state done --json  what was done, for a script
   worker jobs list --state scheduled    what is to come
   worker jobs show 0199c0de-…           one job with every error and its payload
+  worker jobs order words count --payload '{\"text\": \"one two\"}'
+  worker jobs cancel 0199c0de-…         have a job not run, or cut it off
   worker jobs retry 0199c0de-…          send a dead job back to its queue
   worker jobs retry --all --queue mail  or all of a queue
   worker jobs discard 0199c0de-…        forget a dead job"

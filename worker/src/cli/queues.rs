@@ -62,8 +62,7 @@ fn known(queues: &Queues, name: &str) -> Result<(), CliError> {
     if queues.queues.contains_key(name) {
         return Ok(());
     }
-    let names: Vec<&str> = queues.queues.keys().map(String::as_str).collect();
-    Err(CliError::Misused(format!("there is no queue {name}; there are {}", names.join(", "))))
+    Err(CliError::Failed(queues.unknown(name)))
 }
 
 async fn list(data: &Data, bus: &Bus, file: Queues, json: bool) -> Result<(), CliError> {

@@ -47,7 +47,8 @@ pub struct Buckets {
 /// Every executor of a role: those for which it has the parts.
 ///
 /// # Errors
-/// When two take the same kind, or the queues' file lacks a queue of one.
+/// When two take the same kind, one takes a kind that nobody could order, or the
+/// queues' file lacks a queue of one.
 pub fn registry(
     queues: &Live,
     data: Option<(DataParts, Sources)>,
@@ -62,6 +63,7 @@ pub fn registry(
     if let Some(buckets) = buckets {
         images::register_compute(&mut registry, buckets)?;
     }
+    registry.declared()?;
     registry.check(&queues.borrow())?;
     Ok(registry)
 }

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Which, list};
+use super::{Which, list, retried};
 use crate::db::{Data, Error, Tx, outbox};
 use crate::envelope::Envelope;
 use crate::subject;
@@ -81,6 +81,7 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
         return Err(Error::Corrupt { value, expected: "a job's envelope" });
     };
     let id_now = outbox::replay(tx, &queue, key, job)?;
+    retried::keep(tx, id, id_now)?;
     tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
     Ok(Some(id_now))
 }

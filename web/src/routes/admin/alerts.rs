@@ -59,12 +59,17 @@ pub async fn page(
 #[must_use]
 pub fn shown(alert: alerts::Alert) -> Alert {
     let tone = match alert.level.as_str() {
+        _ if alert.resolved_at.is_some() => Tone::Info,
         "errors" => Tone::Error,
         "warnings" => Tone::Warning,
         _ => Tone::Info,
     };
     let (source, href) = place(&alert.text);
-    Alert { tone, time: when(alert.at), source: source.to_owned(), text: alert.text, href }
+    let text = match alert.resolved_at {
+        Some(over) => format!("{} (over since {})", alert.text, over.format("%Y-%m-%d %H:%M UTC")),
+        None => alert.text,
+    };
+    Alert { tone, time: when(alert.at), source: source.to_owned(), text, href }
 }
 
 /// Where an alert comes from, by how its text begins.

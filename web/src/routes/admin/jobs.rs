@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use shared::db::Page;
 use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Replayed};
+use shared::overview;
 use shared::subject::{Topic, is_word};
 
 use super::super::jobs::{self, Asked};
@@ -17,14 +18,18 @@ use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{Form, Path, Query};
 use crate::page::{self, Frame};
+use crate::params::Params;
 use crate::state::AppState;
 use crate::views::admin::Filter;
 use crate::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage};
 use crate::views::{Notice, Order, Pager};
 
+/// The parameters of the page.
+pub const PARAMS: Params = &["queue", "state", "after", "retried", "refused"];
+
 /// Which jobs; empty is any.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Filters {
     queue: String,
     state: String,
@@ -34,9 +39,12 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// The chosen state; done jobs when none is.
-    fn state(&self) -> JobState {
-        self.state.parse().unwrap_or(JobState::Done)
+    /// The chosen state, or `usual` when none is.
+    fn state_or(&self, usual: JobState) -> Result<JobState> {
+        match self.state.as_str() {
+            "" => Ok(usual),
+            word => word.parse().map_err(Error::bad_request),
+        }
     }
 
     /// What came of sending all back, when that was just done.
@@ -48,16 +56,15 @@ impl Filters {
         self.retried.map(|sent| Notice::good(format!("Sent back: {sent}.{refused}")))
     }
 
-    fn asked(self) -> Asked {
-        let state = Some(self.state());
-        Asked { queue: Some(self.queue), state, after: self.after, limit: None }
+    fn asked(self, state: JobState) -> Asked {
+        Asked { queue: Some(self.queue), state: Some(state), after: self.after, limit: None }
     }
 }
 
 /// Shows the jobs of a queue and a state.
 ///
 /// # Errors
-/// When the database fails.
+/// When the queue or the state is none, or the database fails.
 pub async fn page(
     State(state): State<AppState>,
     _: Admin,
@@ -65,14 +72,15 @@ pub async fn page(
     Query(filters): Query<Filters>,
 ) -> Result<Response> {
     let names = names(&state).await?;
-    let (queue, chosen, first) = (filters.queue.clone(), filters.state(), filters.after.is_none());
+    let chosen = filters.state_or(JobState::Done)?;
+    let (queue, first) = (filters.queue.clone(), filters.after.is_none());
     let base = |after: &str| {
         let parameters = [("queue", queue.as_str()), ("state", chosen.as_str()), ("after", after)];
         address("/admin/jobs", &parameters)
     };
     let notice = filters.notice();
     let order = if chosen.is_over() { Order::Age } else { Order::Turn };
-    let Page { items, next } = jobs::page(&state, filters.asked()).await?;
+    let Page { items, next } = jobs::page(&state, filters.asked(chosen)).await?;
     let shown = |name: &&String| (queue.is_empty() || **name == queue) && is_word(name);
     let topics = names.iter().filter(shown);
     page::private(&JobsPage {
@@ -127,7 +135,7 @@ pub fn row(job: Listed) -> JobRow {
     }
 }
 
-/// `GET /admin/jobs/{id}`.
+/// `GET /admin/jobs/{id}`; one that was sent back is shown as what it is now.
 ///
 /// # Errors
 /// When there is no such job.
@@ -137,6 +145,9 @@ pub async fn one(
     frame: Frame,
     Path(id): Path<String>,
 ) -> Result<Response> {
+    if let Some(retried) = job_rows::retried(&state.data, id.clone()).await? {
+        return Ok(Redirect::to(&format!("/admin/jobs/{}", retried.retried_as)).into_response());
+    }
     let detail = jobs::find(&state, &id).await?;
     let queues = queues::read(&state).await?.queues;
     let max = queues.get(&detail.job.queue).and_then(|queue| u32::try_from(queue.attempts).ok());
@@ -189,29 +200,27 @@ fn indented(body: &str) -> String {
 /// `POST /admin/jobs/{id}/retry`.
 ///
 /// # Errors
-/// When no dead job has the id.
+/// When the job is not dead, or another job holds its key.
 pub async fn retry(
     State(state): State<AppState>,
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    jobs::replay(&state, id).await?;
+    overview::retry(&state.data, &state.bus, &id).await?;
     Ok(to_dead())
 }
 
 /// `POST /admin/jobs/{id}/discard`.
 ///
 /// # Errors
-/// When no dead job has the id.
+/// When the job is not dead.
 pub async fn discard(
     State(state): State<AppState>,
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    match job_rows::discard(&state.data, id).await? {
-        true => Ok(to_dead()),
-        false => Err(Error::NotFound("dead job")),
-    }
+    overview::discard(&state.data, &state.bus, &id).await?;
+    Ok(to_dead())
 }
 
 /// `POST /admin/jobs/{id}/cancel`.
@@ -223,7 +232,7 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    jobs::call_off(&state, &id).await?;
+    overview::cancel(&state.data, &state.bus, &id).await?;
     Ok(Redirect::to(&format!("/admin/jobs/{id}")).into_response())
 }
 
@@ -234,13 +243,14 @@ fn to_dead() -> Response {
 /// `POST /admin/jobs/retry`: all dead jobs of a queue, or of all.
 ///
 /// # Errors
-/// When the database fails.
+/// When another state or no queue is named, or the database fails.
 pub async fn retry_all(
     State(state): State<AppState>,
     _: Admin,
     Form(filters): Form<Filters>,
 ) -> Result<Response> {
-    let asked = Asked { state: Some(JobState::Dead), ..filters.asked() };
+    let chosen = filters.state_or(JobState::Dead)?;
+    let asked = filters.asked(chosen);
     let queue = asked.queue.clone().unwrap_or_default();
     let Replayed { retried, refused } = jobs::replay_all(&state, asked).await?;
     let (retried, refused) = (retried.to_string(), refused.to_string());

@@ -1,0 +1,43 @@
+//! The kinds of job that Hearth runs itself, by queue.
+
+use super::Job;
+use super::blogroll::FeedChanged;
+use super::comments::CheckComment;
+use super::compute::{ComputeResult, KeepPoison};
+use super::gateway::PollSource;
+use super::images::{MakeVariants, VariantsMade};
+use super::mail::SendSigninCode;
+use super::posts::PublishPost;
+use super::views::CountViews;
+
+const KINDS: [(&str, &str); 10] = [
+    of::<FeedChanged>(),
+    of::<CheckComment>(),
+    of::<ComputeResult>(),
+    of::<KeepPoison>(),
+    of::<PollSource>(),
+    of::<MakeVariants>(),
+    of::<VariantsMade>(),
+    of::<SendSigninCode>(),
+    of::<PublishPost>(),
+    of::<CountViews>(),
+];
+
+/// Queues by which workers report; nobody else orders jobs of them.
+const REPORTS: [&str; 2] = [ComputeResult::QUEUE, VariantsMade::QUEUE];
+
+const fn of<J: Job>() -> (&'static str, &'static str) {
+    (J::QUEUE, J::KIND)
+}
+
+/// The kinds that Hearth runs of a queue.
+#[must_use]
+pub fn kinds(queue: &str) -> Vec<&'static str> {
+    KINDS.iter().filter(|(of, _)| *of == queue).map(|(_, kind)| *kind).collect()
+}
+
+/// Whether only workers order jobs of a queue, to report what they made.
+#[must_use]
+pub fn is_for_reports(queue: &str) -> bool {
+    REPORTS.contains(&queue)
+}
