@@ -26,6 +26,12 @@ impl Untyped {
         Self(to_raw_value(payload).expect("payloads hold only types that JSON can show"))
     }
 
+    /// The JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
     /// Reads it as what its kind says that it is.
     ///
     /// # Errors

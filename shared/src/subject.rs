@@ -42,6 +42,10 @@ pub const TERMINATED: &str = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.JOBS.*"
 /// What workers are told at once; not stored.
 pub const CONTROL: &str = "control.workers";
 
+/// How far jobs of external queues are, as their programs say: `progress.<queue>`;
+/// not stored.
+pub const ALL_PROGRESS: &str = "progress.*";
+
 const EVENT_PREFIX: &str = "events.";
 const LIVE_PREFIX: &str = "live.";
 
@@ -89,6 +93,12 @@ pub fn consumer(queue: &str, priority: Priority) -> String {
         Priority::Normal => queue.to_owned(),
         other => format!("{queue}-{}", other.as_str()),
     }
+}
+
+/// The queue of a `progress.` subject.
+#[must_use]
+pub fn queue_of_progress(subject: &str) -> &str {
+    subject.strip_prefix("progress.").unwrap_or(subject)
 }
 
 /// The queue of a `jobs.` subject.

@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.error
 import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 import nats
 import yaml
@@ -200,6 +202,99 @@ def example_works(language, suffix):
     return check
 
 
+def example_is_quick(language, suffix):
+    """The check that an idle worker takes a job at once, of whatever priority."""
+    def check(site):
+        wait_for("the consumers of words", site.consumers_are_there)
+        worker = site.start(language, f"worker.{suffix}")
+        asked = {"queue": "words", "kind": "count", "payload": {"text": "a b"}, "priority": "low"}
+        order = lambda: site.api("/api/v1/jobs", asked)["id"]
+        try:
+            site.ended(order())
+            took = []
+            for count in (1, 20):
+                began = time.monotonic()
+                jobs = [order() for _ in range(count)]
+                wait_for("all are done", lambda: all(
+                    site.api(f"/api/v1/jobs/{job}")["state"] == "done" for job in jobs))
+                took.append(time.monotonic() - began)
+            assert took[0] < 2 and took[1] < 10, took
+            return f"({took[0]:.2f} s, and {took[1]:.2f} s for 20)"
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: a low job is done at once, and 20 of them soon"
+    return check
+
+
+def example_is_cut_off(language, suffix):
+    """The check that a worker tells how far it is and hears that its job is cancelled."""
+    def check(site):
+        wait_for("the consumers of words", site.consumers_are_there)
+        asked = {"queue": "words", "kind": "count", "unique_key": f"slow-{suffix}",
+                 "payload": {"text": "a b c d " * 25, "seconds_each": 0.5}}
+        waiting = site.api("/api/v1/jobs", asked)["id"]
+        site.api(f"/api/v1/jobs/{waiting}/cancel", {})
+        assert site.api(f"/api/v1/jobs/{waiting}")["state"] == "dead", "it waits for a program"
+        worker = site.start(language, f"worker.{suffix}")
+        try:
+            slow = site.api("/api/v1/jobs", asked)["id"]
+            assert slow != waiting, "its key is held"
+            def progress():
+                events = [it for subject, it in site.stored() if subject == "events.jobs.words"]
+                told = [it["payload"] for it in events]
+                told = [it for it in told if it["job"] == slow and it["state"] == "running"]
+                return [it["progress"] for it in told if it.get("progress")]
+            wait_for("its progress", progress)
+            began = time.monotonic()
+            site.api(f"/api/v1/jobs/{slow}/cancel", {})
+            dead = site.ended(slow)
+            assert dead["state"] == "dead" and "cancelled" in dead["reason"], dead
+            took = time.monotonic() - began
+            assert took < 10, took
+            quick = site.order(language, f"enqueue.{suffix}", {"text": "one"})
+            assert site.ended(quick)["state"] == "done"
+            assert site.api(f"/api/v1/jobs/{waiting}")["state"] == "dead"
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: a job tells its progress, and is cut off when it is cancelled"
+    return check
+
+
+def example_chooses_its_pause(language, suffix):
+    """The check that a worker's wishes for another attempt are heard."""
+    def check(site):
+        worker = site.start(language, f"worker.{suffix}")
+        try:
+            order = lambda text: site.order(language, f"enqueue.{suffix}", {"text": text})
+            busy, later = order("busy"), order("later")
+            dead, done = site.ended(busy), site.ended(later)
+            assert dead["state"] == "dead" and len(dead["errors"]) == WORDS["attempts"], dead
+            assert all("busy" in error["error"] for error in dead["errors"]), dead
+            assert done["state"] == "done" and done["attempt"] == 2 and done["errors"] == [], done
+            assert done["result"] == {"bytes": 11, "value": {"words": 1}}, done
+        finally:
+            worker.kill()
+            worker.wait()
+    check.__doc__ = f"{suffix}: one job asks for its pause, one is put off and its result is shown"
+    return check
+
+
+def results_can_be_watched(site):
+    """the admin can watch the topic of results, and nobody else"""
+    url = f"{site.json['url']}/events?topic=words&wait=0"
+    token = {"Authorization": f"Bearer {site.json['admin_token']}"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=token)) as answer:
+        assert answer.status == 200
+    for headers, wrong in (({}, url), (token, url.replace("words", "nothing"))):
+        try:
+            urllib.request.urlopen(urllib.request.Request(wrong, headers=headers))
+            raise AssertionError(f"{wrong} was answered")
+        except urllib.error.HTTPError as refused:
+            assert refused.code == 400, refused
+
+
 def example_goes_on(language, suffix):
     """The check that a language's example survives a message that is no job."""
     def check(site):
@@ -207,11 +302,14 @@ def example_goes_on(language, suffix):
         before = dead()
         worker = site.start(language, f"worker.{suffix}")
         try:
-            for body in (b"no job", b"[7]", b"[]"):
+            bare = {"id": str(uuid4()), "kind": "count", "version": 1, "attempt": 1,
+                    "time": "2026-11-21T08:00:00Z", "cause": str(uuid4())}
+            for body in (b"no job", b"[7]", b"[]", json.dumps(bare).encode()):
                 asyncio.run(site.on_bus(lambda bus: bus.publish("jobs.words.count", body)))
-            wait_for("all are dead", lambda: len(dead() - before) == 3)
+            wait_for("all are dead", lambda: len(dead() - before) == 4)
             reasons = [site.api(f"/api/v1/jobs/{job}")["reason"] for job in dead() - before]
             assert all("the message is no job" in reason for reason in reasons), reasons
+            assert any("it has no payload" in reason for reason in reasons), reasons
             good = site.order(language, f"enqueue.{suffix}", {"text": "one"})
             assert site.ended(good)["state"] == "done"
             assert worker.poll() is None, "the worker went away"
@@ -258,15 +356,21 @@ def results_satisfy_the_schema(site):
     """each outcome satisfies the schema of results, and no other does"""
     check = validator(SCHEMAS / "compute-result.schema.json")
     job = next(body for subject, body in site.stored() if subject.startswith("dead.words."))
-    for outcome in ({"made": {}}, {"failed": "x"}, {"refused": "x"}, {"lost": "x"}, "cancelled"):
+    for outcome in ({"made": {}}, {"failed": "x"}, {"refused": "x"}, {"lost": "x"}, "cancelled",
+                    {"failed": "x", "retry_after": "30s"}, {"snoozed": "1m 30s"}):
         check.validate({"queue": "words", "job": job, "outcome": outcome})
-    for outcome in ({"done": 1}, {"failed": 1}, "made", {"made": 1, "failed": "x"}):
+    for outcome in ({"done": 1}, {"failed": 1}, "made", {"made": 1, "failed": "x"},
+                    {"snoozed": "soon"}, {"retry_after": "1s"}):
         assert not check.is_valid({"queue": "words", "job": job, "outcome": outcome}), outcome
 
 
 ALONE = [queues_satisfy_their_schema, mistakes_in_queues_are_refused]
 ON_A_SITE = [example_works(PYTHON, "py"), example_works(NODE, "mjs"),
              envelopes_satisfy_the_schema, results_satisfy_the_schema,
+             example_is_quick(PYTHON, "py"), example_is_quick(NODE, "mjs"),
+             example_is_cut_off(PYTHON, "py"), example_is_cut_off(NODE, "mjs"),
+             example_chooses_its_pause(PYTHON, "py"), example_chooses_its_pause(NODE, "mjs"),
+             results_can_be_watched,
              example_goes_on(PYTHON, "py"), example_goes_on(NODE, "mjs"),
              example_resumes(PYTHON, "py"), example_resumes(NODE, "mjs")]
 

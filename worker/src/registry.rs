@@ -104,7 +104,7 @@ pub enum CutShort {
 impl<T> From<CutShort> for ComputeOutcome<T> {
     fn from(why: CutShort) -> Self {
         match why {
-            CutShort::Failed(why) => Self::Failed(why),
+            CutShort::Failed(why) => Self::failed(why),
             CutShort::Lost(why) => Self::Lost(why),
             CutShort::Cancelled => Self::Cancelled,
         }

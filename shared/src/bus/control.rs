@@ -26,7 +26,7 @@ pub enum Control {
 /// The word could not be sent, or not be listened for.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot speak to the workers: {0}")]
-pub struct ControlError(String);
+pub struct ControlError(pub(super) String);
 
 impl Bus {
     /// Tells all workers that are there.

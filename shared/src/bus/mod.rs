@@ -9,6 +9,7 @@ mod queued;
 pub mod queues;
 pub mod relay;
 pub mod replay;
+pub mod reports;
 mod streams;
 pub mod waiting;
 

@@ -41,6 +41,10 @@ pub struct Waiting {
     pub stored: Instant,
     /// Whether a worker has it.
     pub running: bool,
+    /// Its message.
+    sequence: u64,
+    /// Whether others share the message.
+    packed: bool,
 }
 
 /// A place in the stream.
@@ -143,6 +147,23 @@ impl Bus {
         }
     }
 
+    /// Takes the message of a job that is dead out of the stream, so that nobody
+    /// does its work in vain. One that others share stays, and so does one that
+    /// cannot be taken out: what comes of that job is known as too late.
+    pub(crate) async fn drop_dead(&self, job: &Waiting) {
+        if job.packed {
+            return;
+        }
+        let gone = async {
+            let stream = self.jetstream().get_stream_no_info(subject::JOBS).await?;
+            stream.delete_message(job.sequence).await?;
+            Ok::<_, async_nats::Error>(())
+        };
+        if let Err(error) = gone.await {
+            tracing::warn!(%error, sequence = job.sequence, "a dead job stays in the stream");
+        }
+    }
+
     async fn handed_out(&self) -> Result<HandedOut, QueueError> {
         let consumers = in_time(self.consumers()).await?;
         let up_to = |(name, info): (_, async_nats::jetstream::consumer::Info)| {
@@ -183,11 +204,12 @@ fn parts(body: &[u8]) -> Vec<Option<Envelope>> {
 }
 
 fn expanded(found: Found, running: bool) -> Vec<Waiting> {
-    let Found { subject, stored, body, .. } = found;
+    let Found { subject, sequence, stored, body } = found;
     let (queue, kind) = JobAddress::parse(&subject).map_or(("", ""), |it| (it.queue, it.kind));
+    let packed = body.starts_with(b"[");
     let one = |job| {
         let (queue, kind) = (queue.to_owned(), kind.to_owned());
-        Waiting { queue, kind, job, stored, running }
+        Waiting { queue, kind, job, stored, running, sequence, packed }
     };
     parts(&body).into_iter().map(one).collect()
 }

@@ -1,6 +1,7 @@
 //! Jobs as the admin sees them: lists, one job, the dead ones and what can be
 //! done with them.
 
+mod made;
 mod order;
 mod replay;
 mod retried;
@@ -15,6 +16,7 @@ use crate::envelope::Envelope;
 use crate::subject;
 use crate::time::Instant;
 
+pub use made::{Made, keep_made};
 pub use order::{Once, Ordered, Placed, order};
 pub use replay::{Replayed, replay, replay_all};
 pub use retried::{Retried, retried};
@@ -74,6 +76,8 @@ pub struct Detail {
     /// The message as it came (lossy where it is no text); of a job that is done
     /// it is not kept.
     pub body: Option<String>,
+    /// What it made, of one that is done and ran without a database.
+    pub result: Option<Made>,
 }
 
 /// Which ended jobs a list holds.
@@ -173,7 +177,8 @@ fn select_detail(conn: &Connection, id: &str) -> Result<Option<Detail>, Error> {
     let Some((job, body)) = found else {
         return Ok(None);
     };
-    Ok(Some(Detail { job, errors: attempts(conn, id)?, body }))
+    let (errors, result) = (attempts(conn, id)?, made::select(conn, id)?);
+    Ok(Some(Detail { job, errors, body, result }))
 }
 
 /// The failed attempts of a job, oldest first; one that is still being tried
@@ -218,7 +223,7 @@ pub async fn discard(data: &Data, id: String) -> Result<bool, Error> {
 /// What came of the wish to cancel a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It waited in the outbox, and is dead now.
+    /// It waited, and is dead now.
     Now,
     /// It is with the workers, who know.
     Told,
@@ -233,6 +238,22 @@ pub enum Cancelled {
 /// When it cannot be written.
 pub async fn cancel(data: &Data, id: String) -> Result<Cancelled, Error> {
     data.writer().write(move |tx| cancel_in(tx, &id)).await
+}
+
+/// Has a job that waits in the stream be dead at once: what is handed in for it
+/// later has no effect.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn cancel_waiting(data: &Data, queue: String, job: Envelope) -> Result<Cancelled, Error> {
+    let cancel = move |tx: &Tx<'_>| match cancel_in(tx, &job.id.to_string())? {
+        Cancelled::Told => {
+            done::cancelled(tx, &queue, &job)?;
+            Ok(Cancelled::Now)
+        }
+        ended => Ok(ended),
+    };
+    data.writer().write(cancel).await
 }
 
 fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
@@ -349,6 +370,7 @@ pub async fn prune(data: &Data, before: Instant, dead: Instant) -> Result<usize,
             let errors = conn.execute("DELETE FROM job_errors WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_retries WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_orders WHERE expires_at < ?1", [tx.now()])?;
+            conn.execute("DELETE FROM job_results WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_cancels WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_begun WHERE at < ?1", [before])?;
             conn.execute("DELETE FROM job_batches WHERE finished_at < ?1", [before])?;

@@ -4,8 +4,7 @@ use uuid::Uuid;
 
 use super::{Error, find};
 use crate::bus::Bus;
-use crate::bus::control::Control;
-use crate::db::jobs::{self, Cancelled, JobState};
+use crate::db::jobs::{self, JobState};
 use crate::db::{self, Data};
 
 /// Why nothing was done with a job.
@@ -81,30 +80,6 @@ pub async fn discard(data: &Data, bus: &Bus, id: &str) -> Result<(), Undone> {
     match jobs::discard(data, id.to_owned()).await? {
         true => Ok(()),
         false => Err(why_not_dead(data, bus, id).await),
-    }
-}
-
-/// Has a job not run, or cuts it off: it is dead then, and can be sent back.
-///
-/// # Errors
-/// When there is no such job, it is over, or the stores fail.
-pub async fn cancel(data: &Data, bus: &Bus, id: &str) -> Result<(), Undone> {
-    match find(data, bus, id).await? {
-        Some(found) if found.job.state.is_over() => return Err(Undone::Over { id: id.to_owned() }),
-        Some(_) => {}
-        None => return Err(absent(data, id).await),
-    }
-    let job: Uuid = id.parse().map_err(|_| Undone::NoId(id.to_owned()))?;
-    match jobs::cancel(data, id.to_owned()).await? {
-        Cancelled::Over => Err(Undone::Over { id: id.to_owned() }),
-        Cancelled::Now => Ok(()),
-        Cancelled::Told => {
-            // Without it the job is stopped when a worker comes to it.
-            if let Err(error) = bus.control(&Control::Cancel { job }).await {
-                tracing::warn!(%error, %job, "the workers were not told of a cancelled job");
-            }
-            Ok(())
-        }
     }
 }
 

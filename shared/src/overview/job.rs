@@ -58,5 +58,5 @@ pub async fn find(data: &Data, bus: &Bus, id: &str) -> Result<Option<Detail>, Er
 /// A job that is not over may have failed before.
 async fn ahead(data: &Data, job: Listed, body: String) -> Result<Detail, db::Error> {
     let errors = jobs::errors_of(data, job.id.clone()).await?;
-    Ok(Detail { job, errors, body: Some(body) })
+    Ok(Detail { job, errors, body: Some(body), result: None })
 }

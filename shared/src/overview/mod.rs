@@ -2,13 +2,15 @@
 //! same for the API, the admin's pages and the commands.
 
 mod act;
+mod cancel;
 mod cursor;
 mod job;
 mod list;
 mod names;
 mod queues;
 
-pub use act::{Undone, absent, cancel, discard, retry};
+pub use act::{Undone, absent, discard, retry};
+pub use cancel::cancel;
 pub use cursor::{BadCursor, Cursor};
 pub use job::{find, known};
 pub use list::{Asked, list};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::jobs::enqueue::Priority;
 use crate::subject;
@@ -91,6 +91,23 @@ pub(super) fn within_a_day<'de, D: Deserializer<'de>>(it: D) -> Result<Duration,
 /// A job that waits longer for its next attempt is as good as dead, and unseen.
 pub(super) fn pause<'de, D: Deserializer<'de>>(it: D) -> Result<Duration, D::Error> {
     Span(MS..=DAY * 7).read(it)
+}
+
+/// The pause before a job comes again, as text such as `30s`: 1 ms to a week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause(pub Duration);
+
+impl<'de> Deserialize<'de> for Pause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        pause(deserializer).map(Self)
+    }
+}
+
+impl Serialize for Pause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let span = jiff::SignedDuration::try_from(self.0).map_err(serde::ser::Error::custom)?;
+        serializer.collect_str(&format_args!("{span:#}"))
+    }
 }
 
 /// The clock of periodic jobs is looked at once a second.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use bounds::Pause;
+
 use crate::jobs::enqueue::Priority;
 use crate::subject::{JobAddress, Topic};
 

@@ -1,5 +1,6 @@
 //! What a client of a topic is owed, and who may be one: one table.
 
+use shared::queues::{Destination, Queues};
 use shared::subject::Topic;
 use uuid::Uuid;
 
@@ -39,7 +40,8 @@ pub(super) enum Audience {
     User(Uuid),
 }
 
-/// The table; a topic that is not in it does not exist.
+/// The table; a topic that is not in it does not exist, but for those of
+/// [results](is_of_results).
 pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
     let words: Vec<&str> = topic.as_str().split('.').collect();
     Some(match words[..] {
@@ -54,6 +56,13 @@ pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
         ["users", id] => (Delivery::Log, Audience::User(id.parse().ok()?)),
         _ => return None,
     })
+}
+
+/// Whether the results of a queue go to a topic: the admin may watch it, as a log.
+/// What programs make of payloads is nothing that all may see.
+pub(super) fn is_of_results(topic: &Topic, queues: &Queues) -> bool {
+    let mut all = queues.queues.values().flat_map(|queue| &queue.results);
+    all.any(|result| matches!(result, Destination::Event(it) if it == topic))
 }
 
 #[cfg(test)]

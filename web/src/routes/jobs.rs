@@ -131,7 +131,8 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    overview::cancel(&state.data, &state.bus, &id).await?;
+    let file = queues::read(&state).await?;
+    overview::cancel(&state.data, &state.bus, &file, &id).await?;
     Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
 }
 

@@ -7,6 +7,7 @@ use shared::config::Env;
 use shared::db::jobs::{self, Detail, JobState, Listed, Retried, Which};
 use shared::db::{Data, Page};
 use shared::error::chain;
+use shared::envelope::Untyped;
 use shared::overview::{self, Asked, Cursor};
 use shared::queues::Queues;
 use url::Url;
@@ -159,8 +160,14 @@ async fn known(data: &Data, nats: &Url, file: &Queues, queue: &str) -> Result<()
     overview::known_queue(data, &connect(nats).await?, file, queue).await.map_err(failed)
 }
 
-async fn cancel(data: &Data, nats: &Url, id: &str, json: bool) -> Result<(), CliError> {
-    overview::cancel(data, &connect(nats).await?, id).await.map_err(failed)?;
+async fn cancel(
+    data: &Data,
+    nats: &Url,
+    file: &Queues,
+    id: &str,
+    json: bool,
+) -> Result<(), CliError> {
+    overview::cancel(data, &connect(nats).await?, file, id).await.map_err(failed)?;
     if json {
         print_json(&serde_json::json!({"id": id}));
     } else {
@@ -247,6 +254,10 @@ fn print_detail(detail: &Detail) {
     }
     for attempt in &detail.errors {
         println!("error    {} at {}: {}", attempt.attempt, attempt.at, attempt.error);
+    }
+    if let Some(made) = &detail.result {
+        let value = made.value.as_ref().map_or("too large to be kept", Untyped::as_str);
+        println!("result   {} bytes: {value}", made.bytes);
     }
     if let Some(body) = &detail.body {
         println!("message  {body}");

@@ -72,7 +72,7 @@ async fn make(
             Err(error) => failed_store(&buckets, &error).await,
         },
         Err(error) if error.is_refusal() => Ok(ComputeOutcome::Refused(error.to_string())),
-        Err(error) => Ok(ComputeOutcome::Failed(chain(&error))),
+        Err(error) => Ok(ComputeOutcome::failed(chain(&error))),
     }
 }
 
@@ -90,7 +90,7 @@ async fn failed_store(
     if error.is_unavailable() && buckets.private.ready().await.is_err() {
         return Err(Away(chain(error)));
     }
-    Ok(ComputeOutcome::Failed(chain(error)))
+    Ok(ComputeOutcome::failed(chain(error)))
 }
 
 async fn fetch(buckets: &Buckets, key: &str) -> Result<Bytes, blobs::Error> {

@@ -1,11 +1,12 @@
 //! What came of a compute job, written down once.
 
 use serde::Serialize;
+use shared::db::jobs::keep_made;
 use shared::db::{self, Tx, done};
 use shared::envelope::Envelope;
 use shared::events::JobNews;
 use shared::jobs::compute::ComputeOutcome;
-use shared::queues::Queue;
+use shared::queues::{Queue, Role};
 
 use crate::runner::retry_or_bury;
 
@@ -27,7 +28,7 @@ pub(super) enum Settled<'a, T> {
     Made(&'a T),
     /// Its input was refused.
     Refused(&'a str),
-    /// It comes again.
+    /// It comes again: it failed, or was put off.
     Retrying,
     /// It is dead: it took its worker away, or its attempts are used up.
     Dead,
@@ -40,14 +41,14 @@ pub(super) enum Settled<'a, T> {
 ///
 /// # Errors
 /// When a row cannot be read or written.
-pub(super) fn settle<'a, P: Serialize + Clone, T>(
+pub(super) fn settle<'a, P: Serialize + Clone, T: Serialize>(
     tx: &Tx<'_>,
     (name, queue): (&str, &Queue),
     job: &Envelope<P>,
     outcome: &'a ComputeOutcome<T>,
     refusal: Refusal,
 ) -> Result<Settled<'a, T>, db::Error> {
-    if done::call_off_if_asked(tx, name, job)? {
+    if !counts_in_spite_of_a_cancel(queue, outcome) && done::call_off_if_asked(tx, name, job)? {
         return Ok(Settled::Cancelled);
     }
     if done::is_over_in(tx, &job.id.to_string())? || done::has_failed(tx, job)? {
@@ -56,6 +57,7 @@ pub(super) fn settle<'a, P: Serialize + Clone, T>(
     Ok(match outcome {
         ComputeOutcome::Made(value) => {
             finish(tx, name, job)?;
+            keep_made(tx, job, value)?;
             Settled::Made(value)
         }
         ComputeOutcome::Refused(why) => {
@@ -73,11 +75,25 @@ pub(super) fn settle<'a, P: Serialize + Clone, T>(
             done::cancelled(tx, name, job)?;
             Settled::Cancelled
         }
-        ComputeOutcome::Failed(why) => match retry_or_bury(tx, (name, queue), job, why, None)? {
-            true => Settled::Retrying,
-            false => Settled::Dead,
-        },
+        ComputeOutcome::Snoozed(pause) => {
+            done::snooze(tx, name, job, tx.now().plus(pause.0))?;
+            Settled::Retrying
+        }
+        ComputeOutcome::Failed { failed: why, retry_after } => {
+            let pause = retry_after.map(|pause| pause.0);
+            match retry_or_bury(tx, (name, queue), job, why, pause)? {
+                true => Settled::Retrying,
+                false => Settled::Dead,
+            }
+        }
     })
+}
+
+/// A program that is told to stop may have done its work by then. Whatever else it
+/// hands in, the job does not come again.
+fn counts_in_spite_of_a_cancel<T>(queue: &Queue, outcome: &ComputeOutcome<T>) -> bool {
+    let is_an_end = matches!(outcome, ComputeOutcome::Made(_) | ComputeOutcome::Refused(_));
+    queue.role == Role::External && is_an_end
 }
 
 /// Marks a job that is not over as done, and tells that it is.

@@ -18,6 +18,7 @@ mod notice;
 mod pauses;
 pub mod progress;
 mod pull;
+mod reports;
 pub mod running;
 
 use std::collections::HashMap;
@@ -81,6 +82,8 @@ pub async fn run(shared: Arc<Shared>, mut queues: Live, role: Role) {
     let listening = tokio::spawn(control::listen(Arc::clone(&shared), renewed));
     let keep_external = || tokio::spawn(external::keep(Arc::clone(&shared), queues.clone()));
     let _external = role.has_data().then(|| AbortOnDropHandle::new(keep_external()));
+    let hear_reports = || tokio::spawn(reports::listen(Arc::clone(&shared), queues.clone()));
+    let _reports = role.has_data().then(|| AbortOnDropHandle::new(hear_reports()));
     let keep_pauses =
         |data| tokio::spawn(pauses::keep(Arc::clone(&shared), data, renewals.clone()));
     let _pauses = shared.data.clone().map(|data| AbortOnDropHandle::new(keep_pauses(data)));

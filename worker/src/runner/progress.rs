@@ -12,7 +12,7 @@ use shared::events::{Event, JobChange, JobNews};
 
 /// A job tells no more than one report in this time; the last one, at 1, is
 /// always told.
-const PERIOD: Duration = Duration::from_millis(250);
+pub(super) const PERIOD: Duration = Duration::from_millis(250);
 
 tokio::task_local! {
     static REPORTER: Arc<Reporter>;

@@ -54,10 +54,10 @@ fn registry_with(away: Arc<AtomicU32>) -> Registry {
         .data::<Added>(|tx, result| {
             let text = match &result.payload.outcome {
                 ComputeOutcome::Made(sum) => format!("the sum is {sum}"),
-                ComputeOutcome::Failed(why)
+                ComputeOutcome::Failed { failed: why, .. }
                 | ComputeOutcome::Refused(why)
                 | ComputeOutcome::Lost(why) => why.clone(),
-                ComputeOutcome::Cancelled => "cancelled".to_owned(),
+                ComputeOutcome::Snoozed(_) | ComputeOutcome::Cancelled => "none".to_owned(),
             };
             alerts::raise(tx, AlertLevel::Load, &text, result.id)?;
             Ok(Outcome::Done)
@@ -158,7 +158,7 @@ async fn a_failed_job_of_another_program_keeps_its_priority() {
     let working = ground.work(registry);
     let mut job = Envelope::new("do", 1, Uuid::now_v7(), Untyped::of(&serde_json::json!({})));
     job.priority = Priority::High;
-    let outcome = ComputeOutcome::Failed("it rained".to_owned());
+    let outcome = ComputeOutcome::failed("it rained");
     let result = ComputeResult { queue: "errands".to_owned(), job: job.clone(), outcome };
     let body = result.envelope(job.id).to_json().into();
     let subject = ComputeResult::subject();

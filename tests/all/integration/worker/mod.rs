@@ -5,6 +5,7 @@
 
 mod compute;
 mod endings;
+mod external;
 mod once;
 mod orders;
 mod overview;

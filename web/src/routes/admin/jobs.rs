@@ -232,7 +232,8 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    overview::cancel(&state.data, &state.bus, &id).await?;
+    let file = queues::read(&state).await?;
+    overview::cancel(&state.data, &state.bus, &file, &id).await?;
     Ok(Redirect::to(&format!("/admin/jobs/{id}")).into_response())
 }
 

@@ -1,0 +1,85 @@
+//! Calling a job off, wherever it is on its way.
+
+use uuid::Uuid;
+
+use super::{Error, Undone, absent, known};
+use crate::bus::Bus;
+use crate::bus::control::Control;
+use crate::bus::waiting::Waiting;
+use crate::db::Data;
+use crate::db::jobs::{self, Cancelled, Detail};
+use crate::envelope::Envelope;
+use crate::queues::{Queues, Role};
+
+/// Where a job was found.
+enum Place {
+    /// The database knows it.
+    Known(Detail),
+    /// It is in the stream.
+    Stream(Waiting),
+}
+
+/// Has a job not run, or cuts it off: it is dead then, and can be sent back. One
+/// of an external queue that waits is dead at once: its program cannot ask the
+/// database whether it is to run, so it is not left to it.
+///
+/// # Errors
+/// When there is no such job, it is over, or the stores fail; of a job that the
+/// database does not know, also when NATS holds more than can be looked through.
+pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(), Undone> {
+    let over = || Undone::Over { id: id.to_owned() };
+    let Ok(job) = id.parse::<Uuid>() else {
+        // A message that is no job has another kind of id.
+        return Err(known(data, id).await?.map_or_else(|| Undone::NoId(id.to_owned()), |_| over()));
+    };
+    let Some(place) = find(data, bus, job).await? else {
+        return Err(absent(data, id).await);
+    };
+    let cancelled = match place.waits_for_a_program(file) {
+        Some((queue, envelope)) => jobs::cancel_waiting(data, queue, envelope).await?,
+        None => jobs::cancel(data, id.to_owned()).await?,
+    };
+    if cancelled == Cancelled::Over {
+        return Err(over());
+    }
+    tell(bus, job).await;
+    if let (Cancelled::Now, Place::Stream(waiting)) = (cancelled, &place) {
+        bus.drop_dead(waiting).await;
+    }
+    Ok(())
+}
+
+async fn find(data: &Data, bus: &Bus, job: Uuid) -> Result<Option<Place>, Error> {
+    let id = job.to_string();
+    if let Some(known) = known(data, &id).await? {
+        return Ok(Some(Place::Known(known)));
+    }
+    match bus.find_job(job).await? {
+        Some(waiting) => Ok(Some(Place::Stream(waiting))),
+        // It may have gone on meanwhile.
+        None => Ok(known(data, &id).await?.map(Place::Known)),
+    }
+}
+
+/// Without it the job is stopped when a worker comes to it.
+async fn tell(bus: &Bus, job: Uuid) {
+    if let Err(error) = bus.control(&Control::Cancel { job }).await {
+        tracing::warn!(%error, %job, "the workers were not told of a cancelled job");
+    }
+}
+
+impl Place {
+    /// The queue and the job, when it is an external one that nobody has begun.
+    fn waits_for_a_program(&self, file: &Queues) -> Option<(String, Envelope)> {
+        let (queue, job) = match self {
+            Self::Known(detail) if !detail.job.state.is_over() => {
+                let body = detail.body.as_deref()?;
+                (&detail.job.queue, serde_json::from_str(body).ok()?)
+            }
+            Self::Stream(waiting) if !waiting.running => (&waiting.queue, waiting.job.clone()?),
+            Self::Known(_) | Self::Stream(_) => return None,
+        };
+        let role = file.queues.get(queue)?.role;
+        (role == Role::External).then(|| (queue.clone(), job))
+    }
+}
