@@ -81,6 +81,13 @@ def mistakes_in_queues_are_refused():
         assert not check.is_valid(file), (key, value)
     for name in ("words-high", "words-low", "Words"):
         assert not check.is_valid({"queues": {name: WORDS}}), name
+    clock = {"cron": "0 3 * * *", "time_zone": "Europe/Berlin", "unique_key": "tick"}
+    for when, good in (({"every": "5m"}, True), (clock, True), ({}, False),
+                       ({"every": "5m", "cron": "0 3 * * *"}, False), ({"cron": "0 3 * *"}, False),
+                       ({"every": "5m", "time_zone": "UTC"}, False), ({"every": "0s"}, False)):
+        file = copy.deepcopy(right)
+        file["periodic"]["tick"] = {"queue": "words", "kind": "count"} | when
+        assert check.is_valid(file) == good, when
     for key in ("role", "timeout", "attempts", "backoff"):
         file = copy.deepcopy(right)
         del file["queues"]["words"][key]

@@ -115,6 +115,7 @@ fn api() -> Vec<(Method, &'static str, Params, Answers)> {
         (Method::DELETE, "/images/{id}", &[], delete(images::delete)),
         (Method::GET, "/stats/totals", &["from"], get(stats::totals)),
         (Method::GET, "/stats/pages", &["from", "limit"], get(stats::pages)),
+        (Method::GET, "/periodic", &[], get(queues::periodic)),
         (Method::GET, "/queues", &[], get(queues::list)),
         (Method::POST, "/queues/{name}/pause", &[], post(queues::pause)),
         (Method::POST, "/queues/{name}/resume", &[], post(queues::resume)),

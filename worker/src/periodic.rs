@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::db::{Data, periodic};
 use shared::error::chain;
-use shared::jobs::enqueue::Enqueue;
+use shared::jobs::enqueue::{Enqueue, Hold};
 use shared::queues::Periodic;
 use shared::shutdown::Shutdown;
 use uuid::Uuid;
@@ -31,10 +31,14 @@ pub async fn run(data: Data, queues: Live, shutdown: Shutdown) {
 }
 
 async fn send_if_due(data: &Data, name: &str, job: &Periodic) -> Result<(), shared::db::Error> {
-    if !periodic::is_due(data, name.to_owned(), job.every).await? {
+    if !periodic::is_due(data, name.to_owned(), &job.schedule).await? {
         return Ok(());
     }
-    let Periodic { queue, kind, payload, every, priority } = job;
+    let Periodic { queue, kind, payload, schedule, priority, unique_key } = job;
     let next = Enqueue::of(queue.clone(), kind, Uuid::now_v7(), payload.clone());
-    periodic::send(data, name.to_owned(), *every, next.priority(*priority)).await
+    let mut next = next.priority(*priority);
+    if let Some(key) = unique_key {
+        next = next.unique(key, Hold::UntilOver);
+    }
+    periodic::send(data, name.to_owned(), schedule.clone(), next).await
 }

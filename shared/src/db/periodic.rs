@@ -1,81 +1,109 @@
-//! Periodic jobs: when each was sent last, so that several workers send it
-//! once, and one that was missed is made up for, once.
+//! Periodic jobs: when each is due and was sent last, so that several workers send
+//! it once, and one that was missed is made up for, once.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::{Data, Error, outbox};
+use super::{Data, Error, Tx, outbox};
 use crate::jobs::enqueue::Enqueue;
+use crate::queues::Schedule;
 use crate::time::Instant;
 
-/// Whether the job `name` is due. One that was never sent is due at once; one
-/// that is due later than its `every` lets, since that was longer, is due at the
-/// next multiple of it.
+/// What is known of a periodic job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// Its name.
+    pub name: String,
+    /// When it is due.
+    pub due: Instant,
+    /// When it was sent last.
+    pub last: Option<Instant>,
+    /// The job that was sent then.
+    pub job: Option<Uuid>,
+}
+
+/// Whether the job `name` is due. One that was never sent is due at once when it
+/// has an `every`, and else at its first time. One whose schedule is another now is
+/// due by that.
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub async fn is_due(data: &Data, name: String, every: Duration) -> Result<bool, Error> {
+pub async fn is_due(data: &Data, name: String, schedule: &Schedule) -> Result<bool, Error> {
+    let now = Instant::now();
+    let Some(next) = schedule.after(now) else { return Ok(false) };
     let sql = "SELECT due_at FROM periodic_jobs WHERE name = ?1";
     let asked = name.clone();
     let read = move |conn: &Connection| {
         Ok::<_, Error>(conn.query_row(sql, [asked], |row| row.get(0)).optional()?)
     };
     let due: Option<Instant> = data.readers().read(read).await?;
-    let next = following(Instant::now(), every);
-    if due.is_some_and(|due| due > next) {
-        bring_forward(data, name, next).await?;
+    match due {
+        Some(due) if due <= now => Ok(true),
+        None if matches!(schedule, Schedule::Every(_)) => Ok(true),
+        Some(due) if due == next => Ok(false),
+        _ => note(data, name, next, now).await.map(|()| false),
     }
-    Ok(due.is_none_or(|due| due <= Instant::now()))
 }
 
-async fn bring_forward(data: &Data, name: String, next: Instant) -> Result<(), Error> {
-    let sql = "UPDATE periodic_jobs SET due_at = ?2 WHERE name = ?1 AND due_at > ?2";
+/// Has it be due at `next`, unless it has fallen due meanwhile.
+async fn note(data: &Data, name: String, next: Instant, now: Instant) -> Result<(), Error> {
+    let sql = "INSERT INTO periodic_jobs (name, due_at) VALUES (?1, ?2) \
+               ON CONFLICT (name) DO UPDATE SET due_at = ?2 WHERE due_at > ?3";
     data.writer()
-        .write(move |tx| Ok(tx.conn().execute(sql, params![name, next]).map(|_| ())?))
+        .write(move |tx| Ok(tx.conn().execute(sql, params![name, next, now]).map(|_| ())?))
         .await
 }
 
 /// Sends the job `name`, unless another process did; the next one is due at the
-/// next multiple of `every`, so that a restart moves nothing.
+/// schedule's next time, so that a restart moves nothing, and what was missed is
+/// made up for once. While another job holds its key, it is left out this time.
 ///
 /// # Errors
 /// When a row cannot be written.
 pub async fn send<P: Serialize + Send + 'static>(
     data: &Data,
     name: String,
-    every: Duration,
+    schedule: Schedule,
     job: Enqueue<P>,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO periodic_jobs (name, due_at) VALUES (?1, ?2) \
-               ON CONFLICT (name) DO UPDATE SET due_at = ?2 WHERE due_at <= ?3";
-    data.writer()
-        .write(move |tx| {
-            let next = following(tx.now(), every);
-            if tx.conn().execute(sql, params![name, next, tx.now()])? == 1 {
-                outbox::enqueue(tx, job)?;
-            }
-            Ok(())
+    let send = move |tx: &Tx<'_>| {
+        let Some(next) = schedule.after(tx.now()) else { return Ok(()) };
+        let sql = "INSERT INTO periodic_jobs (name, due_at) VALUES (?1, ?2) \
+                   ON CONFLICT (name) DO UPDATE SET due_at = ?2 WHERE due_at <= ?3";
+        if tx.conn().execute(sql, params![name, next, tx.now()])? == 1 {
+            send_now(tx, &name, job)?;
+        }
+        Ok(())
+    };
+    data.writer().write(send).await
+}
+
+fn send_now<P: Serialize>(tx: &Tx<'_>, name: &str, job: Enqueue<P>) -> Result<(), Error> {
+    let id = job.envelope.id;
+    if outbox::enqueue(tx, job)? == id {
+        let sql = "UPDATE periodic_jobs SET last_at = ?2, last_job = ?3 WHERE name = ?1";
+        tx.conn().execute(sql, params![name, tx.now(), id.to_string()])?;
+    }
+    Ok(())
+}
+
+/// All that were ever due, by name.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn noted(data: &Data) -> Result<Vec<Noted>, Error> {
+    let sql = "SELECT name, due_at, last_at, last_job FROM periodic_jobs ORDER BY name";
+    let read = |row: &Row<'_>| {
+        let job: Option<String> = row.get(3)?;
+        let job = job.and_then(|id| id.parse().ok());
+        Ok(Noted { name: row.get(0)?, due: row.get(1)?, last: row.get(2)?, job })
+    };
+    data.readers()
+        .read(move |conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows = statement.query_map([], read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
-}
-
-/// The first multiple of `every` after `now`.
-fn following(now: Instant, every: Duration) -> Instant {
-    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
-    Instant::from_millis((now.millis() / every + 1).saturating_mul(every))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_one_is_due_at_the_next_multiple() {
-        let at = |now, every| {
-            following(Instant::from_millis(now), Duration::from_millis(every)).millis()
-        };
-        assert_eq!([at(999, 1000), at(1000, 1000), at(1001, 1000)], [1000, 2000, 2000]);
-    }
 }

@@ -27,7 +27,7 @@ pub(super) static DATA: Schema = Schema {
         include_str!("migrations/data/0008_queue_truths.sql"),
         include_str!("migrations/data/0010_job_done_by_time.sql"),
         include_str!("migrations/data/0011_orders.sql"),
-        include_str!("migrations/data/0012_job_results.sql"),
+        include_str!("migrations/data/0012_results_and_periodic.sql"),
     ],
     replicated: true,
 };

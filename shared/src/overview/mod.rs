@@ -7,6 +7,7 @@ mod cursor;
 mod job;
 mod list;
 mod names;
+mod periodic;
 mod queues;
 
 pub use act::{Undone, absent, discard, retry};
@@ -15,6 +16,7 @@ pub use cursor::{BadCursor, Cursor};
 pub use job::{find, known};
 pub use list::{Asked, list};
 pub use names::{QueueFault, known_queue};
+pub use periodic::{PeriodicView, periodic};
 pub use queues::{QueueView, Queues, queues};
 
 use crate::bus::queues::QueueError;

@@ -111,8 +111,8 @@ impl Serialize for Pause {
 }
 
 /// The clock of periodic jobs is looked at once a second.
-pub(super) fn every<'de, D: Deserializer<'de>>(it: D) -> Result<Duration, D::Error> {
-    Span(Duration::from_secs(1)..=DAY * 366).read(it)
+pub(super) fn every<'de, D: Deserializer<'de>>(it: D) -> Result<Option<Duration>, D::Error> {
+    Span(Duration::from_secs(1)..=DAY * 366).read(it).map(Some)
 }
 
 /// Why no queue can have that name: its consumer would have that of another

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod read;
+mod schedule;
 mod words;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use bounds::Pause;
+pub use schedule::{Cron, Schedule};
 
 use crate::jobs::enqueue::Priority;
 use crate::subject::{JobAddress, Topic};
@@ -117,21 +119,20 @@ pub struct Rate {
 
 /// A job that is sent again and again.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "read::Written")]
 pub struct Periodic {
     /// The queue that takes it.
     pub queue: String,
     /// Its kind.
     pub kind: String,
     /// Its payload: none is an empty object.
-    #[serde(default = "nothing")]
     pub payload: serde_json::Value,
-    /// The time between two of them.
-    #[serde(deserialize_with = "bounds::every")]
-    pub every: Duration,
+    /// When it is due.
+    pub schedule: Schedule,
     /// Which of the jobs of its queue goes first.
-    #[serde(default)]
     pub priority: Priority,
+    /// While another job of its queue holds this key, it is not sent.
+    pub unique_key: Option<String>,
 }
 
 /// Where a result goes: to the next queue, or to all who watch a topic.
@@ -170,10 +171,6 @@ fn one() -> usize {
 
 fn ten_minutes() -> Duration {
     Duration::from_secs(600)
-}
-
-fn nothing() -> serde_json::Value {
-    serde_json::json!({})
 }
 
 /// A file that cannot be used, with the line at fault.

@@ -1,9 +1,61 @@
 //! Reads the file: a mistake is told with its line and what would be right.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::{BadFile, Destination, Queue, Queues, bounds, words};
+use serde::Deserialize;
+
+use super::{BadFile, Cron, Destination, Periodic, Queue, Queues, Schedule, bounds, words};
+use crate::jobs::enqueue::Priority;
 use crate::subject::is_word;
+
+/// A periodic job as the file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    queue: String,
+    kind: String,
+    #[serde(default = "nothing")]
+    payload: serde_json::Value,
+    #[serde(default, deserialize_with = "bounds::every")]
+    every: Option<Duration>,
+    cron: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default)]
+    priority: Priority,
+    unique_key: Option<String>,
+}
+
+fn nothing() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+impl TryFrom<Written> for Periodic {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { queue, kind, payload, every, cron, time_zone, priority, unique_key } =
+            written;
+        let schedule = match (every, cron) {
+            (Some(_), None) if time_zone.is_some() => {
+                return Err("time_zone is for cron; every takes none".to_owned());
+            }
+            (Some(every), None) => Schedule::Every(every),
+            (None, Some(cron)) => Schedule::Cron(Cron::read(&cron, time_zone.as_deref())?),
+            _ => {
+                return Err(
+                    "a periodic job takes one of every, such as every: 5m, and cron, such \
+                            as cron: \"0 3 * * *\""
+                        .to_owned(),
+                );
+            }
+        };
+        if unique_key.as_ref().is_some_and(String::is_empty) {
+            return Err("unique_key is empty; it takes a text such as digest".to_owned());
+        }
+        Ok(Self { queue, kind, payload, schedule, priority, unique_key })
+    }
+}
 
 impl Queues {
     /// Reads the file.
@@ -87,8 +139,6 @@ fn line_of(text: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::queues::Rate;
 
@@ -165,6 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn a_periodic_job_has_either_a_time_between_or_a_clock() {
+        let with = |more: &str| {
+            format!("{GOOD}periodic:\n  tick:\n    queue: mail\n    kind: x\n    {more}\n")
+        };
+        let zone = "cron: 0 3 * * *\n    time_zone: Europe/Berlin\n    unique_key: tick";
+        let tick = &Queues::parse(&with(zone)).unwrap().periodic["tick"];
+        assert_eq!(tick.schedule.to_string(), "0 3 * * * (Europe/Berlin)");
+        assert_eq!(tick.unique_key.as_deref(), Some("tick"));
+        for (more, parts) in [
+            ("priority: high", ["8", "one of every", "cron"]),
+            ("every: 5m\n    cron: 0 3 * * *", ["8", "one of every", "cron"]),
+            ("every: 5m\n    time_zone: UTC", ["8", "time_zone is for cron", "every"]),
+            ("cron: 0 3 * *", ["8", "0 3 * *", "five fields"]),
+            ("cron: 0 3 * * *\n    time_zone: Berlin", ["8", "\"Berlin\"", "Europe/Berlin"]),
+            ("every: 5m\n    unique_key: \"\"", ["8", "unique_key is empty", "text"]),
+        ] {
+            refused(&with(more), &parts);
+        }
+    }
+
+    #[test]
     fn rates_results_and_periodic_jobs_are_read() {
         let more = "    linger: 5ms\n    rate: {limit: 10, per: 1s, by: host}\n    \
                     results: [jobs.mail.next, events.blogroll]\n\
@@ -173,6 +244,7 @@ mod tests {
         let rate = Rate { limit: 10, per: Duration::from_secs(1), by: Some("host".to_owned()) };
         assert_eq!(queues.queues["mail"].rate, Some(rate));
         assert_eq!(queues.queues["mail"].results.len(), 2);
-        assert_eq!(queues.periodic["tick"].every, Duration::from_secs(300));
+        let every = Schedule::Every(Duration::from_secs(300));
+        assert_eq!(queues.periodic["tick"].schedule, every);
     }
 }

@@ -8,6 +8,7 @@ use web::views::admin::comments::{CommentRow, CommentsPage};
 use web::views::admin::dashboard::{DashboardPage, QueueRow, TopPost};
 use web::views::admin::images::ImagesPage;
 use web::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage, TraceStep};
+use web::views::admin::periodic::PeriodicRow;
 use web::views::admin::posts::{
     PostDeletePage, PostErrors, PostForm, PostFormPage, PostRow, PostsPage, PreviewPage,
 };
@@ -227,6 +228,14 @@ fn job_list() -> JobsPage {
         topics: vec!["jobs.comments".into()],
         jobs: jobs.into_iter().map(|(kind, state)| job(kind, state)).collect(),
         pager: pager(),
+        periodic: vec![PeriodicRow {
+            name: "digest".into(),
+            queue: "mail".into(),
+            schedule: "0 3 * * MON (Europe/Berlin)".into(),
+            next: Some(ago(-90)),
+            last: Some(ago(9000)),
+            last_job: Some("0199c0de-1111-7000-8000-000000000000".into()),
+        }],
     }
 }
 

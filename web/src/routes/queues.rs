@@ -64,6 +64,15 @@ pub async fn list(State(state): State<AppState>, _: Admin) -> Result<Response> {
     }
 }
 
+/// `GET /api/v1/periodic`: the periodic jobs, with their next and last time.
+///
+/// # Errors
+/// When the database fails, or the file of queues cannot be used.
+pub async fn periodic(State(state): State<AppState>, _: Admin) -> Result<Response> {
+    let items = overview::periodic(&state.data, &read(&state).await?).await?;
+    Ok(JsonBody(json!({"items": items, "next": null})).into_response())
+}
+
 /// `POST /api/v1/queues/{name}/pause`.
 ///
 /// # Errors

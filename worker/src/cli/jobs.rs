@@ -6,8 +6,8 @@ use shared::bus::Bus;
 use shared::config::Env;
 use shared::db::jobs::{self, Detail, JobState, Listed, Retried, Which};
 use shared::db::{Data, Page};
-use shared::error::chain;
 use shared::envelope::Untyped;
+use shared::error::chain;
 use shared::overview::{self, Asked, Cursor};
 use shared::queues::Queues;
 use url::Url;
@@ -101,7 +101,7 @@ pub struct Chosen {
 /// # Errors
 /// When the database cannot be used, NATS is needed and away, or a job is not there.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
-    let (dir, nats, queues) = config::jobs_view(env, command.names_a_queue())?;
+    let (dir, nats, queues) = config::jobs_view(env, command.needs_the_queues())?;
     let data = Data::open(&dir)?;
     match command {
         Command::List { state, queue, limit, after, json } => {
@@ -118,7 +118,7 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
         }
         Command::Show { id, json } => show(&data, &nats, &id, json).await,
         Command::Order(wish) => order::run(&data, &queues, wish).await,
-        Command::Cancel { id, json } => cancel(&data, &nats, &id, json).await,
+        Command::Cancel { id, json } => cancel(&data, &nats, &queues, &id, json).await,
         Command::Retry(chosen) => {
             let bus = chosen.prepare(&data, &nats, &queues).await?;
             retry(&data, &bus, chosen).await
@@ -131,13 +131,14 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
 }
 
 impl Command {
-    /// Whether the file of queues is needed, to tell a queue from a slip of the pen.
-    fn names_a_queue(&self) -> bool {
+    /// Whether the file of queues is needed: to tell a queue from a slip of the pen,
+    /// and what becomes of its jobs.
+    fn needs_the_queues(&self) -> bool {
         match self {
-            Self::Order(_) => true,
+            Self::Order(_) | Self::Cancel { .. } => true,
             Self::List { queue, .. } => queue.is_some(),
             Self::Retry(chosen) | Self::Discard(chosen) => chosen.queue.is_some(),
-            Self::Show { .. } | Self::Cancel { .. } => false,
+            Self::Show { .. } => false,
         }
     }
 }

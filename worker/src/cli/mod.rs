@@ -71,7 +71,8 @@ Examples:
         after_help = "\
 Examples:
   worker queues list
-  worker queues list --json"
+  worker queues list --json
+  worker queues periodic                what is sent again and again, and when"
     )]
     Queues(queues::Command),
     /// Look at what is asked of other sites; ask one now

@@ -4,8 +4,9 @@ use clap::Subcommand;
 use shared::bus::{Bus, pauses};
 use shared::config::Env;
 use shared::db::{Data, outbox};
-use shared::overview::{self, QueueView};
+use shared::overview::{self, PeriodicView, QueueView};
 use shared::queues::Queues;
+use shared::time::Instant;
 
 use super::{CliError, connect, failed};
 use crate::config;
@@ -17,6 +18,13 @@ pub enum Command {
     #[command(after_help = "Example: worker queues list --json")]
     List {
         /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the periodic jobs: when each is due, and was sent last
+    #[command(after_help = "Example: worker queues periodic --json")]
+    Periodic {
+        /// As JSON, as the API gives it
         #[arg(long)]
         json: bool,
     },
@@ -40,17 +48,21 @@ pub enum Command {
 /// When the database cannot be used; to pause or resume, also when NATS cannot.
 pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
     let (dir, nats, queues) = config::queues_view(env)?;
-    let bus = connect(&nats).await?;
     match command {
-        Command::List { json } => list(&Data::open(&dir)?, &bus, queues, json).await,
+        Command::List { json } => {
+            list(&Data::open(&dir)?, &connect(&nats).await?, queues, json).await
+        }
+        Command::Periodic { json } => periodic(&Data::open(&dir)?, &queues, json).await,
         Command::Pause { queue } => {
             known(&queues, &queue)?;
+            let bus = connect(&nats).await?;
             pauses::set(&Data::open(&dir)?, &bus, &queue, true).await.map_err(failed)?;
             println!("{queue} is paused; what is under way ends.");
             Ok(())
         }
         Command::Resume { queue } => {
             known(&queues, &queue)?;
+            let bus = connect(&nats).await?;
             pauses::set(&Data::open(&dir)?, &bus, &queue, false).await.map_err(failed)?;
             println!("{queue} goes on.");
             Ok(())
@@ -76,6 +88,24 @@ async fn list(data: &Data, bus: &Bus, file: Queues, json: bool) -> Result<(), Cl
     }
     if let Some(problem) = problem {
         eprintln!("what NATS alone knows is missing: {problem}");
+    }
+    Ok(())
+}
+
+async fn periodic(data: &Data, file: &Queues, json: bool) -> Result<(), CliError> {
+    let items = overview::periodic(data, file).await?;
+    if json {
+        let all = serde_json::json!({"items": items, "next": null});
+        println!("{all:#}");
+        return Ok(());
+    }
+    if items.is_empty() {
+        println!("No periodic jobs.");
+    }
+    for PeriodicView { name, queue, kind, schedule, next, last, .. } in items {
+        let time =
+            |time: Option<Instant>| time.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        println!("{name:<16} {queue} {kind}  {schedule}  next {}  last {}", time(next), time(last));
     }
     Ok(())
 }

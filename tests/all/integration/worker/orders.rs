@@ -6,7 +6,8 @@ use shared::db::batches::Batch;
 use shared::db::jobs::Cancelled;
 use shared::db::periodic;
 use shared::jobs::enqueue::{Enqueue, Hold, Priority};
-use shared::queues::{Destination, Periodic, Rate};
+use shared::overview;
+use shared::queues::{Destination, Periodic, Rate, Schedule};
 
 use super::*;
 
@@ -296,8 +297,9 @@ async fn a_periodic_job_is_sent_once_by_two_workers() {
         queue: "chores".to_owned(),
         kind: "do".to_owned(),
         payload: serde_json::json!({"name": "tick"}),
-        every: Duration::from_secs(86_400),
+        schedule: Schedule::Every(Duration::from_secs(86_400)),
         priority: Priority::Normal,
+        unique_key: None,
     };
     ground.queues.periodic.insert("tick".to_owned(), tick);
     let working = ground.work(doing(effect));
@@ -315,10 +317,35 @@ async fn a_periodic_job_is_sent_once_by_two_workers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_periodic_job_whose_time_is_made_shorter_does_not_wait_for_the_old_one() {
     let ground = Ground::new().await;
-    let [day, short] = [86_400_000, 50].map(Duration::from_millis);
+    let [day, short] = [86_400_000, 50].map(Duration::from_millis).map(Schedule::Every);
     let tick = || "tick".to_owned();
-    periodic::send(&ground.data, tick(), day, chore("tick")).await.unwrap();
-    assert!(!periodic::is_due(&ground.data, tick(), day).await.unwrap());
-    let due = async || periodic::is_due(&ground.data, tick(), short).await.unwrap();
+    periodic::send(&ground.data, tick(), day.clone(), chore("tick")).await.unwrap();
+    assert!(!periodic::is_due(&ground.data, tick(), &day).await.unwrap());
+    let due = async || periodic::is_due(&ground.data, tick(), &short).await.unwrap();
     until("it is due", due).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_periodic_job_with_a_clock_waits_for_its_time_and_is_shown_with_it() {
+    let mut ground = Ground::new().await;
+    let text = "queues:\n  chores: {role: data, timeout: 1s, attempts: 1, backoff: 1s}\nperiodic:\n  \
+                yearly: {queue: chores, kind: do, cron: 0 3 1 1 *, time_zone: Europe/Berlin}\n";
+    ground.queues = shared::queues::Queues::parse(text).unwrap();
+    let yearly = ground.queues.periodic["yearly"].schedule.clone();
+    let name = || "yearly".to_owned();
+    assert!(!periodic::is_due(&ground.data, name(), &yearly).await.unwrap(), "its time is to come");
+    let view = async || overview::periodic(&ground.data, &ground.queues).await.unwrap().remove(0);
+    let due = view().await;
+    assert_eq!((due.next, due.last), (yearly.after(shared::time::Instant::now()), None));
+    // The time that was missed is made up for once.
+    let soon = Schedule::Every(Duration::from_millis(1));
+    let _brought_forward = periodic::is_due(&ground.data, name(), &soon).await.unwrap();
+    let missed = async || periodic::is_due(&ground.data, name(), &yearly).await.unwrap();
+    until("its time is over", missed).await;
+    let job = chore("yearly");
+    let id = job.envelope.id;
+    periodic::send(&ground.data, name(), yearly.clone(), job).await.unwrap();
+    assert!(!periodic::is_due(&ground.data, name(), &yearly).await.unwrap());
+    let sent = view().await;
+    assert_eq!((sent.next, sent.last_job), (due.next, Some(id)));
 }

@@ -13,7 +13,7 @@ use shared::subject::{Topic, is_word};
 use super::super::jobs::{self, Asked};
 use super::super::present::when;
 use super::super::queues;
-use super::{address, filter, nav, pager, trace};
+use super::{address, filter, nav, pager, periodic, trace};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{Form, Path, Query};
@@ -92,6 +92,7 @@ pub async fn page(
         pager: Pager { order, ..pager(first, next, base) },
         state: chosen.as_str().to_owned(),
         jobs: items.into_iter().map(row).collect(),
+        periodic: periodic::rows(&state).await?,
         queue,
     })
 }

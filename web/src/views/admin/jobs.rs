@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::periodic::PeriodicRow;
 use super::{AdminNav, Filter};
 use crate::views::{Layout, Pager, When};
 
@@ -27,6 +28,8 @@ pub struct JobsPage {
     pub jobs: Vec<JobRow>,
     /// The pages around this one.
     pub pager: Pager,
+    /// The jobs that are sent again and again.
+    pub periodic: Vec<PeriodicRow>,
 }
 
 impl JobsPage {

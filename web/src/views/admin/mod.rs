@@ -6,6 +6,7 @@ pub mod comments;
 pub mod dashboard;
 pub mod images;
 pub mod jobs;
+pub mod periodic;
 pub mod posts;
 pub mod settings;
 
