@@ -146,6 +146,8 @@ mod tests {
         due("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", &spring);
         let autumn = ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"];
         due("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &autumn);
+        let twice = ["2026-10-25T00:30:00Z", "2026-10-25T02:00:00Z"];
+        due("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:10:00Z", &twice);
     }
 
     #[test]
