@@ -107,7 +107,7 @@ async fn a_slip_of_the_pen_in_a_parameter_a_queue_or_an_id_is_refused() {
 async fn a_job_is_ordered_and_called_off_by_the_command() {
     let site = Site::shared();
     let run = |words: &[&str], code: i32| {
-        let output = site.exec(&[&["worker", "jobs"], words].concat());
+        let output = site.exec(&[&["worker", "jobs"][..], words].concat());
         assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}");
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
