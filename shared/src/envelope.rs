@@ -26,7 +26,7 @@ impl Untyped {
         Self(to_raw_value(payload).expect("payloads hold only types that JSON can show"))
     }
 
-    /// The JSON.
+    /// The JSON, as it came.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.get()

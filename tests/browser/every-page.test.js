@@ -44,6 +44,8 @@ const ADMIN = [
   { name: "admin-comments-approved", path: "/admin/comments?status=approved" },
   { name: "admin-images", path: "/admin/images" },
   { name: "admin-jobs", path: "/admin/jobs" },
+  { name: "admin-jobs-all", path: "/admin/jobs?state=all" },
+  { name: "admin-jobs-none", path: "/admin/jobs?state=scheduled&kind=nothing" },
   { name: "admin-jobs-done", path: "/admin/jobs?state=done" },
   { name: "admin-jobs-dead", path: "/admin/jobs?state=dead" },
   { name: "admin-backups", path: "/admin/backups" },

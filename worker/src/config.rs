@@ -110,12 +110,17 @@ impl Config {
     }
 }
 
-/// What `worker jobs` needs: directory and NATS; and the queues, where one is named.
+/// What `worker jobs` needs: directory, NATS, and the queues. Where their
+/// file does not decide, a mistake in it is overlooked.
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn jobs_view(mut env: Env, with_queues: bool) -> Result<(PathBuf, Url, Queues), Mistakes> {
-    let file = if with_queues { queues(&mut env).1 } else { Queues::default() };
+pub fn jobs_view(mut env: Env, strictly: bool) -> Result<(PathBuf, Url, Queues), Mistakes> {
+    let file = if strictly {
+        queues(&mut env).1
+    } else {
+        Queues::read(&queues_file(&mut env)).unwrap_or_default()
+    };
     let view = (config::data_dir(&mut env), config::nats_url(&mut env), file);
     env.finish(view)
 }
@@ -138,9 +143,13 @@ pub fn queues_view(mut env: Env) -> Result<(PathBuf, Url, Queues), Mistakes> {
     env.finish(view)
 }
 
-fn queues(env: &mut Env) -> (PathBuf, Queues) {
+fn queues_file(env: &mut Env) -> PathBuf {
     let takes = "the path of deploy/queues.yml";
-    let path = env.with_default("QUEUES_FILE", takes, PathBuf::from("deploy/queues.yml"));
+    env.with_default("QUEUES_FILE", takes, PathBuf::from("deploy/queues.yml"))
+}
+
+fn queues(env: &mut Env) -> (PathBuf, Queues) {
+    let path = queues_file(env);
     let queues = Queues::read(&path).unwrap_or_else(|error| {
         env.mistake("QUEUES_FILE", error.to_string());
         Queues::default()

@@ -30,6 +30,8 @@ pub struct QueueState {
     pub oldest: Option<Instant>,
     /// Whether no job is handed out.
     pub paused: bool,
+    /// Whether somebody takes its jobs: asks for them now, or has some.
+    pub taken: bool,
 }
 
 impl QueueState {
@@ -38,14 +40,16 @@ impl QueueState {
         oldest: Option<Instant>,
         consumers: impl Iterator<Item = &'a consumer::Info>,
     ) -> Self {
-        let (mut taken, mut paused) = (0, false);
+        let (mut held, mut paused, mut asked) = (0, false, false);
         for info in consumers {
-            taken += info.num_ack_pending as u64;
+            held += info.num_ack_pending as u64;
             paused |= info.paused;
+            asked |= info.num_waiting > 0;
         }
         // Of packs it is not known which are taken: their mean size has to do.
-        let in_flight = (taken * jobs).checked_div(messages).unwrap_or(0).min(jobs);
-        Self { depth: jobs - in_flight, in_flight, oldest, paused }
+        let in_flight = (held * jobs).checked_div(messages).unwrap_or(0).min(jobs);
+        let taken = asked || held > 0;
+        Self { depth: jobs - in_flight, in_flight, oldest, paused, taken }
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Bus;
 use super::direct::Found;
 use super::queues::{QueueError, failed, in_time};
+use crate::db::jobs::Only;
 use crate::envelope::Envelope;
 use crate::jobs::enqueue::Priority;
 use crate::subject::{self, JobAddress};
@@ -82,7 +83,7 @@ impl HandedOut {
 }
 
 impl Bus {
-    /// Jobs that are in the stream, of `queue` or of all, in the stream's order from
+    /// Jobs that are in the stream, `only` those or all, in the stream's order from
     /// the place `from` on: those that run, or those that wait. At most `limit`, and
     /// where there may be more.
     ///
@@ -90,11 +91,12 @@ impl Bus {
     /// When NATS is away or slow.
     pub async fn waiting(
         &self,
-        queue: Option<&str>,
+        only: &Only,
         running: bool,
         from: Place,
         limit: usize,
     ) -> Result<(Vec<Waiting>, Option<Place>), QueueError> {
+        let queue = only.queue.as_deref();
         let handed_out = self.handed_out().await?;
         let filter = subject::job(queue.unwrap_or("*"), ">");
         let first = if running { 0 } else { queue.map_or(0, |it| handed_out.first_queued(it)) };
@@ -105,7 +107,8 @@ impl Bus {
             let page = page.map_err(failed)?;
             let Some(last) = page.last() else { break };
             let after = Place { message: last.sequence + 1, part: 0 };
-            for found in page.into_iter().filter(|found| handed_out.has(found) == running) {
+            let asked = |found: &Found| handed_out.has(found) == running && is_of(found, only);
+            for found in page.into_iter().filter(asked) {
                 let message = found.sequence;
                 let begin = if message == place.message { place.part } else { 0 };
                 for (part, job) in expanded(found, running).into_iter().enumerate().skip(begin) {
@@ -173,6 +176,12 @@ impl Bus {
     }
 }
 
+/// Whether a message holds jobs of the kind that is asked for.
+fn is_of(found: &Found, only: &Only) -> bool {
+    let kind = JobAddress::parse(&found.subject).map(|it| it.kind);
+    only.kind.is_none() || only.kind.as_deref() == kind
+}
+
 /// A job, as far as it has to be read to know it.
 #[derive(Deserialize)]
 struct Named {
@@ -205,10 +214,13 @@ fn parts(body: &[u8]) -> Vec<Option<Envelope>> {
 
 fn expanded(found: Found, running: bool) -> Vec<Waiting> {
     let Found { subject, sequence, stored, body } = found;
-    let (queue, kind) = JobAddress::parse(&subject).map_or(("", ""), |it| (it.queue, it.kind));
+    let address = JobAddress::parse(&subject);
+    let (queue, kind) = address.map_or(("", ""), |it| (it.queue, it.kind));
+    let priority = address.map_or(Priority::Normal, |it| it.priority);
     let packed = body.starts_with(b"[");
-    let one = |job| {
+    let one = |job: Option<Envelope>| {
         let (queue, kind) = (queue.to_owned(), kind.to_owned());
+        let job = job.map(|job| Envelope { priority, ..job });
         Waiting { queue, kind, job, stored, running, sequence, packed }
     };
     parts(&body).into_iter().map(one).collect()

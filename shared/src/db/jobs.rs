@@ -5,11 +5,12 @@ mod made;
 mod order;
 mod replay;
 mod retried;
+mod shown;
 mod state;
 mod trace;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use uuid::Uuid;
 
 use super::{Data, Error, Page, Tx, batches, done, outbox};
 use crate::envelope::Envelope;
@@ -20,65 +21,9 @@ pub use made::{Made, keep_made};
 pub use order::{Once, Ordered, Placed, order};
 pub use replay::{Replayed, replay, replay_all};
 pub use retried::{Retried, retried};
+pub use shown::{Attempt, Body, Detail, Listed, Only, Order, UniqueKey, ahead};
 pub use state::{BadState, JobState};
 pub use trace::{ended_job, followers};
-
-/// A job as lists show it, wherever it is on its way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Listed {
-    /// The job's id; for a poison message, the id it was given, and none while
-    /// it waits in the stream.
-    pub id: String,
-    /// Its queue.
-    pub queue: String,
-    /// Its kind.
-    pub kind: String,
-    /// How far it is.
-    pub state: JobState,
-    /// The id of what led to it.
-    pub cause: String,
-    /// The attempt that is next, under way, or was last.
-    pub attempt: u32,
-    /// When it was stored, is due, or ended.
-    pub at: Instant,
-    /// Why it died.
-    pub reason: Option<String>,
-}
-
-impl Listed {
-    /// When it was made, which the ids of most jobs tell; else what is known of
-    /// it.
-    #[must_use]
-    pub fn made(&self) -> Instant {
-        self.id.parse().ok().and_then(Instant::of_id).unwrap_or(self.at)
-    }
-}
-
-/// One failed attempt.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attempt {
-    /// Its number, from 1.
-    pub attempt: u32,
-    /// When it failed.
-    pub at: Instant,
-    /// Why.
-    pub error: String,
-}
-
-/// A job with all that is known about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Detail {
-    /// What the list shows.
-    #[serde(flatten)]
-    pub job: Listed,
-    /// Every failed attempt, oldest first.
-    pub errors: Vec<Attempt>,
-    /// The message as it came (lossy where it is no text); of a job that is done
-    /// it is not kept.
-    pub body: Option<String>,
-    /// What it made, of one that is done and ran without a database.
-    pub result: Option<Made>,
-}
 
 /// Which ended jobs a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,14 +43,15 @@ pub enum Which {
 pub async fn list(
     data: &Data,
     which: Which,
-    queue: Option<String>,
+    only: impl Into<Only>,
     after: Option<String>,
     limit: usize,
 ) -> Result<Page<Listed>, Error> {
+    let only = only.into();
     let cursor = after.as_deref().and_then(|cursor| cursor.split_once('_'));
     let cursor = cursor.and_then(|(at, id)| Some((at.parse::<i64>().ok()?, id.to_owned())));
     let rows = data.readers().read(move |conn| {
-        let select = |dead| select_ended(conn, dead, queue.as_deref(), cursor.as_ref(), limit + 1);
+        let select = |dead| select_ended(conn, dead, &only, cursor.as_ref(), limit + 1);
         let mut jobs = match which {
             Which::Done => select(false)?,
             Which::Dead => select(true)?,
@@ -121,33 +67,43 @@ pub async fn list(
 fn select_ended(
     conn: &Connection,
     dead: bool,
-    queue: Option<&str>,
+    only: &Only,
     after: Option<&(i64, String)>,
     limit: usize,
 ) -> Result<Vec<Listed>, Error> {
     let (table, at, reason) =
         if dead { ("dead_jobs", "died_at", "reason") } else { ("job_done", "finished_at", "NULL") };
     let sql = format!(
-        "SELECT id, queue, kind, cause, attempt, {at}, {reason} FROM {table} \
-         WHERE (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR ({at}, id) < (?2, ?3)) \
-         ORDER BY {at} DESC, id DESC LIMIT ?4"
+        "SELECT id, queue, kind, cause, attempt, {at}, {reason}, {SNOOZES} FROM {table} \
+         WHERE (?1 IS NULL OR queue = ?1) AND (?5 IS NULL OR kind = ?5) \
+         AND (?2 IS NULL OR ({at}, id) < (?2, ?3)) ORDER BY {at} DESC, id DESC LIMIT ?4"
     );
     let (at, id) = after.map_or((None, ""), |(at, id)| (Some(*at), id.as_str()));
     let mut statement = conn.prepare_cached(&sql)?;
-    let row = params![queue, at, id, limit as i64];
+    let row = params![only.queue, at, id, limit as i64, only.kind];
     let jobs = statement.query_map(row, |row| ended(row, dead))?;
     Ok(jobs.collect::<Result<_, _>>()?)
 }
 
+/// How often the job `id` was put off.
+const SNOOZES: &str = "(SELECT count(*) FROM job_errors WHERE job_id = id AND put_off = 1)";
+
 fn ended(row: &rusqlite::Row<'_>, dead: bool) -> rusqlite::Result<Listed> {
+    let (id, cause): (String, String) = (row.get(0)?, row.get(3)?);
+    let at: Instant = row.get(5)?;
     Ok(Listed {
-        id: row.get(0)?,
+        made: id.parse().ok().and_then(Instant::of_id).unwrap_or(at),
+        id,
         queue: row.get(1)?,
         kind: row.get(2)?,
         state: if dead { JobState::Dead } else { JobState::Done },
-        cause: row.get(3)?,
+        // Of what is no job nobody knows what led to it.
+        cause: if cause == Uuid::nil().to_string() { String::new() } else { cause },
         attempt: row.get(4)?,
-        at: row.get(5)?,
+        snoozes: row.get(7)?,
+        run_at: None,
+        finished: Some(at),
+        at,
         reason: row.get(6)?,
     })
 }
@@ -161,35 +117,20 @@ pub async fn detail(data: &Data, id: String) -> Result<Option<Detail>, Error> {
 }
 
 fn select_detail(conn: &Connection, id: &str) -> Result<Option<Detail>, Error> {
-    let dead = "SELECT id, queue, kind, cause, attempt, died_at, reason, body FROM dead_jobs \
-                WHERE id = ?1";
-    let done = "SELECT id, queue, kind, cause, attempt, finished_at, NULL, NULL FROM job_done \
-                WHERE id = ?1";
-    let body = |row: &rusqlite::Row<'_>| {
-        let bytes = row.get::<_, Option<Vec<u8>>>(7)?;
-        Ok::<_, rusqlite::Error>(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
-    };
+    let columns = "id, queue, kind, cause, attempt";
+    let dead =
+        format!("SELECT {columns}, died_at, reason, {SNOOZES}, body FROM dead_jobs WHERE id = ?1");
+    let done =
+        format!("SELECT {columns}, finished_at, NULL, {SNOOZES} FROM job_done WHERE id = ?1");
     let mut found =
-        conn.query_row(dead, [id], |row| Ok((ended(row, true)?, body(row)?))).optional()?;
+        conn.query_row(&dead, [id], |row| Ok((ended(row, true)?, Some(row.get(8)?)))).optional()?;
     if found.is_none() {
-        found = conn.query_row(done, [id], |row| Ok((ended(row, false)?, None))).optional()?;
+        found = conn.query_row(&done, [id], |row| Ok((ended(row, false)?, None))).optional()?;
     }
-    let Some((job, body)) = found else {
-        return Ok(None);
-    };
-    let (errors, result) = (attempts(conn, id)?, made::select(conn, id)?);
-    Ok(Some(Detail { job, errors, body, result }))
+    found.map(|(job, body)| Detail::read(conn, job, body)).transpose()
 }
 
-/// The failed attempts of a job, oldest first; one that is still being tried
-/// has them, too.
-///
-/// # Errors
-/// When they cannot be read.
-pub async fn errors_of(data: &Data, id: String) -> Result<Vec<Attempt>, Error> {
-    data.readers().read(move |conn| attempts(conn, &id)).await
-}
-
+/// The failed attempts of a job, oldest first.
 fn attempts(conn: &Connection, id: &str) -> Result<Vec<Attempt>, Error> {
     let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 AND put_off = 0 \
                ORDER BY attempt";

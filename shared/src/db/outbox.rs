@@ -22,7 +22,9 @@ use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
 
-pub use waiting::{Depth, Scheduled, depth, find_job, scheduled, unsent};
+pub use waiting::{
+    Depth, Scheduled, Unsent, by_queue, depth, find_job, scheduled, unsent, unsent_jobs,
+};
 
 /// DEAD keeps so many bytes of a message at most, under NATS's limit of 1 MiB;
 /// the row in `dead_jobs` keeps all.

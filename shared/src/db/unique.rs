@@ -1,11 +1,13 @@
 //! Unique jobs: while one with a key stands, no other is sent.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::jobs::UniqueKey;
 use super::{Error, Tx};
 use crate::envelope::Envelope;
 use crate::jobs::enqueue::{Hold, Unique};
+use crate::time::Instant;
 
 /// Takes the key for `job`; gives the job that has it, when that is another.
 pub(super) fn take(
@@ -41,4 +43,18 @@ pub(super) fn release<P>(tx: &Tx<'_>, job: &Envelope<P>) -> Result<Option<String
     let sql = "DELETE FROM unique_jobs WHERE job_id = ?1 AND expires_at IS NULL RETURNING key";
     let mut statement = tx.conn().prepare_cached(sql)?;
     Ok(statement.query_row([job.id.to_string()], |row| row.get(0)).optional()?)
+}
+
+/// The key that the job `id` holds; or, when it is dead, the one that it takes
+/// again when it is sent back.
+pub(super) fn key_of(conn: &Connection, id: &str) -> Result<Option<UniqueKey>, Error> {
+    let sql = "SELECT key, job_id FROM unique_jobs \
+               WHERE job_id = ?1 AND (expires_at IS NULL OR expires_at > ?2) \
+               UNION ALL \
+               SELECT unique_key, job_id FROM dead_jobs LEFT JOIN unique_jobs \
+               ON unique_jobs.queue = dead_jobs.queue AND key = unique_key \
+               AND (expires_at IS NULL OR expires_at > ?2) \
+               WHERE id = ?1 AND unique_key IS NOT NULL";
+    let read = |row: &rusqlite::Row<'_>| Ok(UniqueKey { key: row.get(0)?, holder: row.get(1)? });
+    Ok(conn.prepare_cached(sql)?.query_row(params![id, Instant::now()], read).optional()?)
 }

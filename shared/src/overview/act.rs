@@ -6,6 +6,7 @@ use super::{Error, find};
 use crate::bus::Bus;
 use crate::db::jobs::{self, JobState};
 use crate::db::{self, Data};
+use crate::queues::Queues;
 
 /// Why nothing was done with a job.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,7 @@ pub async fn discard(data: &Data, bus: &Bus, id: &str) -> Result<(), Undone> {
 }
 
 async fn why_not_dead(data: &Data, bus: &Bus, id: &str) -> Undone {
-    match find(data, bus, id).await {
+    match find(data, bus, &Queues::default(), id).await {
         Ok(Some(found)) => Undone::NotDead { id: id.to_owned(), state: found.job.state },
         Ok(None) => absent(data, id).await,
         Err(error) => error.into(),

@@ -7,7 +7,7 @@ use crate::bus::Bus;
 use crate::bus::control::Control;
 use crate::bus::waiting::Waiting;
 use crate::db::Data;
-use crate::db::jobs::{self, Cancelled, Detail};
+use crate::db::jobs::{self, Body, Cancelled, Detail};
 use crate::envelope::Envelope;
 use crate::queues::{Queues, Role};
 
@@ -30,9 +30,11 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
     let over = || Undone::Over { id: id.to_owned() };
     let Ok(job) = id.parse::<Uuid>() else {
         // A message that is no job has another kind of id.
-        return Err(known(data, id).await?.map_or_else(|| Undone::NoId(id.to_owned()), |_| over()));
+        return Err(known(data, file, id)
+            .await?
+            .map_or_else(|| Undone::NoId(id.to_owned()), |_| over()));
     };
-    let Some(place) = find(data, bus, job).await? else {
+    let Some(place) = find(data, bus, file, job).await? else {
         return Err(absent(data, id).await);
     };
     let cancelled = match place.waits_for_a_program(file) {
@@ -49,15 +51,15 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
     Ok(())
 }
 
-async fn find(data: &Data, bus: &Bus, job: Uuid) -> Result<Option<Place>, Error> {
+async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option<Place>, Error> {
     let id = job.to_string();
-    if let Some(known) = known(data, &id).await? {
+    if let Some(known) = known(data, file, &id).await? {
         return Ok(Some(Place::Known(known)));
     }
     match bus.find_job(job).await? {
         Some(waiting) => Ok(Some(Place::Stream(waiting))),
         // It may have gone on meanwhile.
-        None => Ok(known(data, &id).await?.map(Place::Known)),
+        None => Ok(known(data, file, &id).await?.map(Place::Known)),
     }
 }
 
@@ -73,7 +75,7 @@ impl Place {
     fn waits_for_a_program(&self, file: &Queues) -> Option<(String, Envelope)> {
         let (queue, job) = match self {
             Self::Known(detail) if !detail.job.state.is_over() => {
-                let body = detail.body.as_deref()?;
+                let Some(Body::Text(body)) = &detail.message else { return None };
                 (&detail.job.queue, serde_json::from_str(body).ok()?)
             }
             Self::Stream(waiting) if !waiting.running => (&waiting.queue, waiting.job.clone()?),

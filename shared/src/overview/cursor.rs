@@ -11,6 +11,8 @@ use crate::db::jobs::JobState;
 pub enum Cursor {
     /// Among those that a worker has.
     Running(Place),
+    /// Among those that are due and not sent yet, after that place of the outbox.
+    Unsent(i64),
     /// Among those that wait in the stream.
     Queued(Place),
     /// After the one that is due then, at that place of the outbox.
@@ -34,7 +36,7 @@ impl Cursor {
         match state {
             None => true,
             Some(JobState::Running) => matches!(self, Self::Running(_)),
-            Some(JobState::Queued) => matches!(self, Self::Queued(_)),
+            Some(JobState::Queued) => matches!(self, Self::Unsent(_) | Self::Queued(_)),
             Some(JobState::Scheduled) => matches!(self, Self::Scheduled(..)),
             Some(JobState::Done | JobState::Dead) => matches!(self, Self::Over(..)),
         }
@@ -44,20 +46,23 @@ impl Cursor {
     pub(super) fn first(state: Option<JobState>) -> Self {
         match state {
             None | Some(JobState::Running) => Self::START,
-            Some(JobState::Queued) => Self::Queued(Place::default()),
+            Some(JobState::Queued) => Self::Unsent(0),
             Some(JobState::Scheduled) => Self::Scheduled(0, 0),
             Some(JobState::Done | JobState::Dead) => Self::Over(i64::MAX, String::new()),
         }
     }
 
-    /// The next state's begin, in a list of all; none after the last.
-    pub(super) fn following(&self) -> Option<Self> {
-        match self {
-            Self::Running(_) => Some(Self::first(Some(JobState::Queued))),
-            Self::Queued(_) => Some(Self::first(Some(JobState::Scheduled))),
-            Self::Scheduled(..) => Some(Self::first(Some(JobState::Done))),
-            Self::Over(..) => None,
-        }
+    /// Where a list of the state `state`, or of all, goes on when this part of it
+    /// has come to its end.
+    pub(super) fn following(&self, state: Option<JobState>) -> Option<Self> {
+        let next = match self {
+            Self::Running(_) => Self::Unsent(0),
+            Self::Unsent(_) => Self::Queued(Place::default()),
+            Self::Queued(_) => Self::first(Some(JobState::Scheduled)),
+            Self::Scheduled(..) => Self::first(Some(JobState::Done)),
+            Self::Over(..) => return None,
+        };
+        next.fits(state).then_some(next)
     }
 }
 
@@ -65,6 +70,7 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running(Place { message, part }) => write!(f, "running_{message}_{part}"),
+            Self::Unsent(seq) => write!(f, "unsent_{seq}"),
             Self::Queued(Place { message, part }) => write!(f, "queued_{message}_{part}"),
             Self::Scheduled(due, seq) => write!(f, "scheduled_{due}_{seq}"),
             Self::Over(at, id) => write!(f, "{at}_{id}"),
@@ -86,6 +92,7 @@ impl FromStr for Cursor {
         };
         let read = match text.split_once('_') {
             Some(("running", rest)) => place(rest).map(Self::Running),
+            Some(("unsent", seq)) => seq.parse().ok().map(Self::Unsent),
             Some(("queued", rest)) => place(rest).map(Self::Queued),
             Some(("scheduled", rest)) => numbers(rest).map(|(due, seq)| Self::Scheduled(due, seq)),
             Some((at, id)) => at.parse().ok().map(|at| Self::Over(at, id.to_owned())),
@@ -105,6 +112,7 @@ mod tests {
         let id = "0198f3a1-0000-7000-8000-000000000001".to_owned();
         for cursor in [
             Cursor::Running(place),
+            Cursor::Unsent(9),
             Cursor::Queued(place),
             Cursor::Scheduled(1_700_000_000_000, 9),
             Cursor::Over(1_700_000_000_000, id),

@@ -5,25 +5,26 @@ use uuid::Uuid;
 use super::Error;
 use super::list::{of_scheduled, of_waiting};
 use crate::bus::Bus;
-use crate::db::jobs::{self, Detail, JobState, Listed};
+use crate::db::jobs::{self, Detail, JobState};
 use crate::db::{self, Data, outbox};
 use crate::envelope::Envelope;
+use crate::queues::Queues;
 use crate::time::Instant;
 
 /// The job `id`, when the database knows it: it is over, or has not been sent.
+/// `file` tells how often it is tried.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn known(data: &Data, id: &str) -> Result<Option<Detail>, db::Error> {
+pub async fn known(data: &Data, file: &Queues, id: &str) -> Result<Option<Detail>, db::Error> {
     if let Some(over) = jobs::detail(data, id.to_owned()).await? {
-        return Ok(Some(over));
+        return Ok(Some(limited(over, file)));
     }
     let Some(row) = outbox::find_job(data, id.to_owned()).await? else { return Ok(None) };
     let is_due = row.due <= Instant::now();
     let state = if is_due { JobState::Queued } else { JobState::Scheduled };
-    let body = String::from_utf8_lossy(&row.body).into_owned();
-    match of_scheduled(row, state) {
-        Some(job) => Ok(Some(ahead(data, job, body).await?)),
+    match of_scheduled(&row, state) {
+        Some(job) => Ok(Some(limited(jobs::ahead(data, job, row.body).await?, file))),
         None => Ok(None),
     }
 }
@@ -35,8 +36,13 @@ pub async fn known(data: &Data, id: &str) -> Result<Option<Detail>, db::Error> {
 /// When the database fails; and, of a job that it does not know, when NATS is away
 /// or holds more than can be looked through. That the job is not there is said of
 /// none that may be.
-pub async fn find(data: &Data, bus: &Bus, id: &str) -> Result<Option<Detail>, Error> {
-    if let Some(known) = known(data, id).await? {
+pub async fn find(
+    data: &Data,
+    bus: &Bus,
+    file: &Queues,
+    id: &str,
+) -> Result<Option<Detail>, Error> {
+    if let Some(known) = known(data, file, id).await? {
         return Ok(Some(known));
     }
     // What is no job has another kind of id, which only a dead one is known by. One
@@ -48,15 +54,15 @@ pub async fn find(data: &Data, bus: &Bus, id: &str) -> Result<Option<Detail>, Er
     match bus.find_job(job).await? {
         Some(found) => {
             let body = found.job.as_ref().map(Envelope::to_json).unwrap_or_default();
-            let body = String::from_utf8_lossy(&body).into_owned();
-            Ok(Some(ahead(data, of_waiting(found), body).await?))
+            let detail = jobs::ahead(data, of_waiting(found), body).await?;
+            Ok(Some(limited(detail, file)))
         }
-        None => Ok(known(data, id).await?),
+        None => Ok(known(data, file, id).await?),
     }
 }
 
-/// A job that is not over may have failed before.
-async fn ahead(data: &Data, job: Listed, body: String) -> Result<Detail, db::Error> {
-    let errors = jobs::errors_of(data, job.id.clone()).await?;
-    Ok(Detail { job, errors, body: Some(body), result: None })
+fn limited(detail: Detail, file: &Queues) -> Detail {
+    let queue = file.queues.get(&detail.job.queue);
+    let max_attempts = queue.and_then(|queue| u32::try_from(queue.attempts).ok());
+    Detail { max_attempts, ..detail }
 }

@@ -1,9 +1,11 @@
 //! Lists of jobs, a page at a time.
 
+use std::collections::HashSet;
+
 use super::{Cursor, Error};
 use crate::bus::Bus;
 use crate::bus::waiting::{Place, Waiting};
-use crate::db::jobs::{self, JobState, Listed, Which};
+use crate::db::jobs::{self, JobState, Listed, Only, Which};
 use crate::db::outbox::{self, Scheduled};
 use crate::db::{Data, Page};
 use crate::envelope::Envelope;
@@ -13,8 +15,8 @@ use crate::time::Instant;
 /// Which jobs a list holds.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Only this queue.
-    pub queue: Option<String>,
+    /// Only these.
+    pub only: Only,
     /// Only this state.
     pub state: Option<JobState>,
     /// The cursor of the page before; it [fits](Cursor::fits) the state.
@@ -24,23 +26,30 @@ pub struct Asked {
 }
 
 /// One page: jobs that are over newest first, those that are not in the order in
-/// which they are run; of all states first those that run, then those that wait.
-/// A page of what NATS holds may be short, even empty, and have a next one.
+/// which they are run, but those that are not sent yet before those that are; of all
+/// states first those that run, then those that wait. A page of what NATS holds may
+/// be short, even empty, and have a next one. A job that goes on meanwhile may be on
+/// two pages.
 ///
 /// # Errors
-/// When the database fails, or NATS, where it is asked.
+/// When the database fails, or NATS, where it is asked and nothing was found before.
 pub async fn list(data: &Data, bus: &Bus, asked: Asked) -> Result<Page<Listed>, Error> {
-    let Asked { queue, state, after, limit } = asked;
+    let Asked { only, state, after, limit } = asked;
     let mut at = after.unwrap_or_else(|| Cursor::first(state));
-    let mut items = Vec::new();
+    let mut items: Vec<Listed> = Vec::new();
     loop {
         let room = limit - items.len();
         if room == 0 {
             return Ok(Page { items, next: Some(at.to_string()) });
         }
-        let following = if state.is_none() { at.following() } else { None };
-        let (found, next) = section(data, bus, (queue.clone(), state), at, room).await?;
-        items.extend(found);
+        let following = at.following(state);
+        let (found, next) = match section(data, bus, (&only, state), at.clone(), room).await {
+            Err(Error::Nats(_)) if !items.is_empty() => (Vec::new(), Some(at)),
+            found => found?,
+        };
+        // What was sent just now is both in the outbox and in the stream.
+        let known: HashSet<String> = items.iter().map(|job| job.id.clone()).collect();
+        items.extend(found.into_iter().filter(|job| job.id.is_empty() || !known.contains(&job.id)));
         match (next, following) {
             (Some(next), _) => return Ok(Page { items, next: Some(next.to_string()) }),
             (None, Some(begin)) => at = begin,
@@ -53,14 +62,23 @@ pub async fn list(data: &Data, bus: &Bus, asked: Asked) -> Result<Page<Listed>, 
 async fn section(
     data: &Data,
     bus: &Bus,
-    (queue, state): (Option<String>, Option<JobState>),
+    (only, state): (&Only, Option<JobState>),
     at: Cursor,
     limit: usize,
 ) -> Result<(Vec<Listed>, Option<Cursor>), Error> {
     match at {
-        Cursor::Running(from) => in_stream(bus, queue, (true, from), limit).await,
-        Cursor::Queued(from) => in_stream(bus, queue, (false, from), limit).await,
-        Cursor::Scheduled(due, seq) => scheduled(data, queue, (due, seq), limit).await,
+        Cursor::Running(from) => in_stream(bus, only, (true, from), limit).await,
+        Cursor::Queued(from) => in_stream(bus, only, (false, from), limit).await,
+        Cursor::Unsent(seq) => {
+            let rows = outbox::unsent_jobs(data, only.clone(), seq, limit + 1).await?;
+            let place = |row: &Scheduled| Cursor::Unsent(row.seq);
+            Ok(in_outbox(rows, JobState::Queued, limit, place))
+        }
+        Cursor::Scheduled(due, seq) => {
+            let rows = outbox::scheduled(data, only.clone(), (due, seq), limit + 1).await?;
+            let place = |row: &Scheduled| Cursor::Scheduled(row.due.millis(), row.seq);
+            Ok(in_outbox(rows, JobState::Scheduled, limit, place))
+        }
         Cursor::Over(at, id) => {
             let which = match state {
                 Some(JobState::Done) => Which::Done,
@@ -68,7 +86,7 @@ async fn section(
                 _ => Which::Both,
             };
             let after = Some(format!("{at}_{id}"));
-            let page = jobs::list(data, which, queue, after, limit).await?;
+            let page = jobs::list(data, which, only.clone(), after, limit).await?;
             Ok((page.items, page.next.and_then(|next| next.parse().ok())))
         }
     }
@@ -76,30 +94,29 @@ async fn section(
 
 async fn in_stream(
     bus: &Bus,
-    queue: Option<String>,
+    only: &Only,
     (running, from): (bool, Place),
     limit: usize,
 ) -> Result<(Vec<Listed>, Option<Cursor>), Error> {
-    let (waiting, next) = bus.waiting(queue.as_deref(), running, from, limit).await?;
+    let (waiting, next) = bus.waiting(only, running, from, limit).await?;
     let next = next.map(if running { Cursor::Running } else { Cursor::Queued });
     Ok((waiting.into_iter().map(of_waiting).collect(), next))
 }
 
-async fn scheduled(
-    data: &Data,
-    queue: Option<String>,
-    after: (i64, i64),
+/// The first `limit` of `rows`, and the place of the last one when there are more.
+fn in_outbox(
+    rows: Vec<Scheduled>,
+    state: JobState,
     limit: usize,
-) -> Result<(Vec<Listed>, Option<Cursor>), Error> {
-    let rows = outbox::scheduled(data, queue, after, limit + 1).await?;
+    place: impl Fn(&Scheduled) -> Cursor,
+) -> (Vec<Listed>, Option<Cursor>) {
     let more = rows.len() > limit;
-    let last = rows.get(limit - 1).map(|row| Cursor::Scheduled(row.due.millis(), row.seq));
-    let listed = rows.into_iter().take(limit);
-    let listed = listed.filter_map(|row| of_scheduled(row, JobState::Scheduled)).collect();
-    Ok((listed, last.filter(|_| more)))
+    let last = rows.get(limit - 1).map(place);
+    let listed = rows.into_iter().take(limit).filter_map(|row| of_scheduled(&row, state));
+    (listed.collect(), last.filter(|_| more))
 }
 
-pub(super) fn of_scheduled(row: Scheduled, state: JobState) -> Option<Listed> {
+pub(super) fn of_scheduled(row: &Scheduled, state: JobState) -> Option<Listed> {
     let address = JobAddress::parse(&row.subject)?;
     let job = serde_json::from_slice(&row.body).ok();
     Some(listed(address.queue, address.kind, job.as_ref(), (state, row.due)))
@@ -128,6 +145,10 @@ fn listed(
         state,
         cause: told(|job| job.cause),
         attempt: job.map_or(1, |job| job.attempt),
+        snoozes: job.map_or(0, |job| job.snoozes),
+        made: job.map_or(at, |job| job.time),
+        run_at: (state == JobState::Scheduled).then_some(at),
+        finished: None,
         at,
         reason: None,
     }

@@ -3,6 +3,7 @@
 
 mod act;
 mod cancel;
+mod counts;
 mod cursor;
 mod job;
 mod list;
@@ -12,6 +13,7 @@ mod queues;
 
 pub use act::{Undone, absent, discard, retry};
 pub use cancel::cancel;
+pub use counts::{Counts, counts};
 pub use cursor::{BadCursor, Cursor};
 pub use job::{find, known};
 pub use list::{Asked, list};

@@ -164,7 +164,39 @@ async fn all_dead_jobs_of_a_queue_are_sent_back_and_counted() {
     assert_eq!(answer, json!({"retried": 3, "refused": 0}));
     let notice = "/admin/jobs?queue=posts&state=dead&retried=3&refused=1";
     let page = site.admin().get(notice).await.expect(200).text();
-    assert!(page.contains("Sent back: 3. 1 are no jobs"), "{page}");
+    assert!(page.contains("Sent back: 3. 1 stay: they are no jobs"), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_of_what_is_no_job_says_why_and_offers_only_to_discard_it() {
+    let site = Site::shared();
+    let nats = site.json()["nats_url"].as_str().unwrap().parse().unwrap();
+    let bus = Bus::connect(&nats, "test").await.unwrap();
+    until("a connection", SOON, || async { bus.ready().ok() }).await;
+    let subject = "jobs.posts.poisoned".to_owned();
+    let message = Message { msg_id: "poison".to_owned(), subject, body: "<not a job>".into() };
+    bus.publish(&message).await.unwrap();
+    let dead = until("it is dead", SOON, || async {
+        let path = "/api/v1/jobs?state=dead&queue=posts&kind=poisoned";
+        let list = site.admin().get(path).await.expect(200).json();
+        list["items"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    let path = format!("/admin/jobs/{}", dead["id"].as_str().unwrap());
+    let page = site.admin().get(&path).await.expect(200).text();
+    assert!(page.contains("Why it is no job") && page.contains("&#60;not a job&#62;"), "{page}");
+    assert!(page.contains("/discard") && !page.contains("/retry"), "{page}");
+    assert!(!page.contains("id=\"trace-title\"") && !page.contains("Not tried yet"), "{page}");
+    let refused = site.admin().post_form(&format!("{path}/retry"), &[]).await.expect(303);
+    let back = refused.header("location").to_owned();
+    assert_eq!(back, format!("{path}?refused=retry"));
+    let page = site.admin().get(&back).await.expect(200).text();
+    assert!(page.contains("Not sent back: the message is no job"), "{page}");
+    site.admin().post_form(&format!("{path}/discard"), &[]).await.expect(303);
+    let gone = site.admin().post_form(&format!("{path}/discard"), &[]).await.expect(303);
+    let list = site.admin().get(gone.header("location")).await.expect(303);
+    let page = site.admin().get(list.header("location")).await.expect(200).text();
+    assert!(page.contains("That job is no longer here"), "{page}");
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
+use shared::db::jobs::JobState;
 use web::views::admin::alerts::{Alert, AlertsPage};
 use web::views::admin::backups::{BackupRun, BackupsPage, Tier};
 use web::views::admin::comments::{CommentRow, CommentsPage};
 use web::views::admin::dashboard::{DashboardPage, QueueRow, TopPost};
 use web::views::admin::images::ImagesPage;
-use web::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage, TraceStep};
+use web::views::admin::jobs::{Attempt, Content, JobPage, JobRow, JobsPage, Key, Run, TraceStep};
 use web::views::admin::periodic::PeriodicRow;
 use web::views::admin::posts::{
     PostDeletePage, PostErrors, PostForm, PostFormPage, PostRow, PostsPage, PreviewPage,
@@ -51,7 +52,7 @@ fn dashboard() -> DashboardPage {
         readers: 12,
         queues: queues(),
         queues_error: None,
-        dead: vec![job("mail.send", "dead"), job("image.variants", "dead")],
+        dead: vec![job("mail.send", JobState::Dead), job("image.variants", JobState::Dead)],
         alerts: alerts(),
         tiers: tiers(),
         top: top.collect(),
@@ -62,6 +63,7 @@ fn queues() -> Vec<QueueRow> {
     let queue = |name: &str, depth, in_flight, dead, paused| QueueRow {
         name: name.into(),
         listed: name != "letters",
+        taken: name != "letters",
         depth,
         in_flight,
         done: depth * 40 + 17,
@@ -94,16 +96,19 @@ fn alerts() -> Vec<Alert> {
     ]
 }
 
-fn job(kind: &str, state: &str) -> JobRow {
-    let failed = matches!(state, "dead" | "scheduled");
+fn job(kind: &str, state: JobState) -> JobRow {
+    let failed = matches!(state, JobState::Dead | JobState::Scheduled);
     JobRow {
         id: "0198f3a1-7c11-7d3e-b0a4-2f9a1c6a8e55".into(),
         queue: kind.split('.').next().unwrap_or(kind).into(),
         kind: kind.into(),
-        state: state.into(),
-        attempt: if failed { 5 } else { 1 },
+        state,
+        tries: if failed { 5 } else { 1 },
+        max_attempts: Some(5),
+        snoozes: 0,
         created: ago(5000),
         updated: ago(4000),
+        due_in: (state == JobState::Scheduled).then(|| "3 min 20 s".into()),
         error: failed.then(|| FAULT.lines().next().unwrap_or_default().into()),
     }
 }
@@ -212,11 +217,11 @@ fn job_list() -> JobsPage {
     let states = ["Any state", "queued", "running", "scheduled", "done", "dead"];
     let names = ["Any queue", "comments", "views", "posts", "mail", "images", "image-results"];
     let jobs = [
-        ("comment.check", "queued"),
-        ("image.variants", "running"),
-        ("mail.send", "scheduled"),
-        ("views.count", "done"),
-        ("mail.send", "dead"),
+        ("comment.check", JobState::Queued),
+        ("image.variants", JobState::Running),
+        ("mail.send", JobState::Scheduled),
+        ("views.count", JobState::Done),
+        ("mail.send", JobState::Dead),
     ];
     JobsPage {
         layout: admin_layout(),
@@ -224,7 +229,9 @@ fn job_list() -> JobsPage {
         queues: names.iter().map(|name| filter(name, None, *name == "Any queue")).collect(),
         states: states.iter().map(|name| filter(name, Some(2), *name == "dead")).collect(),
         queue: String::new(),
-        state: "dead".into(),
+        state: Some(JobState::Dead),
+        kind: String::new(),
+        any_kind: "#".into(),
         topics: vec!["jobs.comments".into()],
         jobs: jobs.into_iter().map(|(kind, state)| job(kind, state)).collect(),
         pager: pager(),
@@ -257,11 +264,15 @@ fn job_detail() -> JobPage {
     JobPage {
         layout: admin_layout(),
         nav: nav(),
-        job: job("mail.send", "dead"),
-        max_attempts: Some(5),
-        due: None,
+        job: job("mail.send", JobState::Dead),
+        run: Some(Run { priority: "normal", cost: 1, batch: None }),
+        key: Some(Key { name: "signin-ada".into(), is_held: false, other: None }),
         cause: Some("0198f3a1-7c11-7d3e-b0a4-2f9a1c6a0001".into()),
-        payload: "{\n  \"to\": \"ada@hearth.example\",\n  \"template\": \"signin\",\n  \"request\": \"0198f3a1-7c11-7d3e-b0a4-2f9a1c6a0001\"\n}".into(),
+        reason: None,
+        content: Content::Job {
+            payload: "{\n  \"to\": \"ada@hearth.example\",\n  \"template\": \"signin\",\n  \"request\": \"0198f3a1-7c11-7d3e-b0a4-2f9a1c6a0001\"\n}".into(),
+            envelope: "{\n  \"kind\": \"send\"\n}".into(),
+        },
         attempts: vec![attempt(1), attempt(2)],
         trace: vec![
             step("request", "POST /signin", 0, None),

@@ -38,7 +38,7 @@ pub fn nav() -> AdminNav {
 }
 
 pub fn filter(label: &str, count: Option<u64>, current: bool) -> Filter {
-    Filter { label: label.into(), href: "#".into(), count, current }
+    Filter { label: label.into(), href: "#".into(), count, within: None, current }
 }
 
 pub fn pager() -> Pager {

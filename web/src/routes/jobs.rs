@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use shared::db::Page;
-use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Replayed};
+use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Only, Replayed};
 use shared::overview::{self, Cursor};
 
 use super::queues;
@@ -24,6 +24,8 @@ const PAGE: usize = 50;
 pub struct Asked {
     /// Only this queue.
     pub queue: Option<String>,
+    /// Only this kind.
+    pub kind: Option<String>,
     /// Only this state.
     pub state: Option<JobState>,
     /// The cursor of the page before.
@@ -43,7 +45,8 @@ pub async fn page(state: &AppState, asked: Asked) -> Result<Page<Listed>> {
         queues::known(state, queue).await?;
     }
     let after = asked.after.map(|text| cursor(&text, asked.state)).transpose()?;
-    let asked = overview::Asked { queue, state: asked.state, after, limit };
+    let only = Only { queue, kind: asked.kind.filter(|kind| !kind.is_empty()) };
+    let asked = overview::Asked { only, state: asked.state, after, limit };
     Ok(overview::list(&state.data, &state.bus, asked).await?)
 }
 
@@ -62,7 +65,9 @@ fn cursor(text: &str, state: Option<JobState>) -> Result<Cursor> {
 /// When there is no such job; when it cannot be known whether there is; when the
 /// database fails.
 pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
-    match overview::find(&state.data, &state.bus, id).await? {
+    // A job is shown whatever is wrong with the file.
+    let file = queues::read(state).await.unwrap_or_default();
+    match overview::find(&state.data, &state.bus, &file, id).await? {
         Some(found) => Ok(found),
         None => Err(overview::absent(&state.data, id).await.into()),
     }

@@ -35,7 +35,13 @@ impl When {
         self.0.strftime("%-d %b %Y, %H:%M UTC").to_string()
     }
 
-    /// To the second, for traces: `03:35:30.125`.
+    /// To the second, for jobs: `21 Nov 2026, 03:35:30 UTC`.
+    #[must_use]
+    pub fn second(&self) -> String {
+        self.0.strftime("%-d %b %Y, %H:%M:%S UTC").to_string()
+    }
+
+    /// To the millisecond, for traces: `03:35:30.125`.
     #[must_use]
     pub fn clock(&self) -> String {
         self.0.strftime("%H:%M:%S%.3f").to_string()

@@ -4,7 +4,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use shared::bus::Bus;
 use shared::config::Env;
-use shared::db::jobs::{self, Detail, JobState, Listed, Retried, Which};
+use shared::db::jobs::{
+    self, Body, Detail, JobState, Listed, Made, Only, Retried, UniqueKey, Which,
+};
 use shared::db::{Data, Page};
 use shared::envelope::Untyped;
 use shared::error::chain;
@@ -31,6 +33,9 @@ pub enum Command {
         /// Of this queue alone
         #[arg(long)]
         queue: Option<String>,
+        /// Of this kind alone
+        #[arg(long)]
+        kind: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
@@ -104,7 +109,7 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
     let (dir, nats, queues) = config::jobs_view(env, command.needs_the_queues())?;
     let data = Data::open(&dir)?;
     match command {
-        Command::List { state, queue, limit, after, json } => {
+        Command::List { state, queue, kind, limit, after, json } => {
             if after.as_ref().is_some_and(|after| !after.fits(Some(state))) {
                 let problem = "--after takes the \"next\" of a list of the same --state";
                 return Err(CliError::Misused(problem.to_owned()));
@@ -112,13 +117,14 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
             if let Some(queue) = &queue {
                 known(&data, &nats, &queues, queue).await?;
             }
-            let asked = Asked { queue, state: Some(state), after, limit: usize::from(limit) };
+            let (only, limit) = (Only { queue, kind }, usize::from(limit));
+            let asked = Asked { only, state: Some(state), after, limit };
             print_page(&list(&data, &nats, asked).await?, json);
             Ok(())
         }
-        Command::Show { id, json } => show(&data, &nats, &id, json).await,
+        Command::Show { id, json } => show((&data, &nats, &queues), &id, json).await,
         Command::Order(wish) => order::run(&data, &queues, wish).await,
-        Command::Cancel { id, json } => cancel(&data, &nats, &queues, &id, json).await,
+        Command::Cancel { id, json } => cancel((&data, &nats, &queues), &id, json).await,
         Command::Retry(chosen) => {
             let bus = chosen.prepare(&data, &nats, &queues).await?;
             retry(&data, &bus, chosen).await
@@ -162,9 +168,7 @@ async fn known(data: &Data, nats: &Url, file: &Queues, queue: &str) -> Result<()
 }
 
 async fn cancel(
-    data: &Data,
-    nats: &Url,
-    file: &Queues,
+    (data, nats, file): (&Data, &Url, &Queues),
     id: &str,
     json: bool,
 ) -> Result<(), CliError> {
@@ -205,7 +209,7 @@ fn print_page(page: &Page<Listed>, json: bool) {
             job.queue,
             job.kind,
             job.at,
-            job.attempt,
+            job.tries(),
             job.reason.as_deref().unwrap_or(job.state.as_str())
         );
     }
@@ -215,14 +219,18 @@ fn print_page(page: &Page<Listed>, json: bool) {
 }
 
 /// NATS is asked only for what the database does not know.
-async fn show(data: &Data, nats: &Url, id: &str, json: bool) -> Result<(), CliError> {
+async fn show(
+    (data, nats, file): (&Data, &Url, &Queues),
+    id: &str,
+    json: bool,
+) -> Result<(), CliError> {
     if let Some(retried) = jobs::retried(data, id.to_owned()).await? {
         print_retried(&retried, json);
         return Ok(());
     }
-    let found = match overview::known(data, id).await? {
+    let found = match overview::known(data, file, id).await? {
         Some(known) => Some(known),
-        None => overview::find(data, &connect(nats).await?, id).await.map_err(failed)?,
+        None => overview::find(data, &connect(nats).await?, file, id).await.map_err(failed)?,
     };
     let Some(detail) = found else { return Err(failed(overview::absent(data, id).await)) };
     if json {
@@ -237,31 +245,58 @@ fn print_retried(job: &Retried, json: bool) {
     if json {
         return print_json(job);
     }
-    println!("job      {}", job.id);
-    println!("queue    {} ({})", job.queue, job.kind);
-    println!("state    sent back at {}; it goes on as {}", job.at, job.retried_as);
-    println!("reason   {}", job.reason);
+    println!("job       {}", job.id);
+    println!("queue     {} ({})", job.queue, job.kind);
+    println!("state     sent back at {}; it goes on as {}", job.at, job.retried_as);
+    println!("reason    {}", job.reason);
 }
 
 fn print_detail(detail: &Detail) {
     let job = &detail.job;
-    println!("job      {}", job.id);
-    println!("queue    {} ({})", job.queue, job.kind);
-    println!("state    {} at {}", job.state, job.at);
-    println!("attempt  {}", job.attempt);
-    println!("cause    {}", job.cause);
-    if let Some(reason) = &job.reason {
-        println!("reason   {reason}");
+    println!("job       {}", job.id);
+    println!("queue     {} ({})", job.queue, job.kind);
+    println!("state     {}", job.state);
+    if !detail.is_poison() {
+        let limit = detail.max_attempts.map_or_else(String::new, |max| format!(" of {max}"));
+        println!("attempt   {}{limit}", job.tries());
     }
+    let some = |name: &str, value: Option<String>| {
+        value.into_iter().for_each(|value| println!("{name:<9} {value}"));
+    };
+    some("snoozes", (job.snoozes > 0).then(|| job.snoozes.to_string()));
+    some("made", Some(job.made.to_string()));
+    some("due", job.run_at.map(|at| at.to_string()));
+    some("finished", job.finished.map(|at| at.to_string()));
+    some("cause", (!job.cause.is_empty()).then(|| job.cause.clone()));
+    if let Some(order) = &detail.order {
+        some("priority", Some(order.priority.as_str().to_owned()));
+        some("cost", Some(order.cost.to_string()));
+        some("batch", order.batch.map(|batch| batch.to_string()));
+    }
+    some("key", detail.unique_key.as_ref().map(|unique| key(unique, &job.id)));
+    some("reason", job.reason.clone());
     for attempt in &detail.errors {
-        println!("error    {} at {}: {}", attempt.attempt, attempt.at, attempt.error);
+        println!("error     {} at {}: {}", attempt.attempt, attempt.at, attempt.error);
     }
-    if let Some(made) = &detail.result {
-        let value = made.value.as_ref().map_or("too large to be kept", Untyped::as_str);
-        println!("result   {} bytes: {value}", made.bytes);
+    some("result", detail.result.as_ref().map(result));
+    match (&detail.order, &detail.message) {
+        (Some(order), _) => println!("payload   {}", order.payload.as_str()),
+        (None, Some(message @ Body::Text(_))) => println!("no job    {message}"),
+        (None, Some(bytes @ Body::Bytes(_))) => println!("no job    {bytes} (base64)"),
+        (None, None) => {}
     }
-    if let Some(body) = &detail.body {
-        println!("message  {body}");
+}
+
+fn result(made: &Made) -> String {
+    let value = made.value.as_ref().map_or("too large to be kept", Untyped::as_str);
+    format!("{} bytes: {value}", made.bytes)
+}
+
+fn key(unique: &UniqueKey, job: &str) -> String {
+    match unique.holder.as_deref() {
+        Some(holder) if holder == job => format!("{} (held)", unique.key),
+        Some(holder) => format!("{} (held by {holder})", unique.key),
+        None => format!("{} (free)", unique.key),
     }
 }
 

@@ -115,7 +115,11 @@ fn print(views: &[QueueView], waiting: outbox::Depth) {
     for view in views {
         let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let paused = if view.paused == Some(true) { "  paused" } else { "" };
-        let unlisted = if view.listed { "" } else { "  not in queues.yml: no worker takes it" };
+        let unlisted = match (view.listed, view.taken) {
+            (true, _) => "",
+            (false, Some(true)) => "  not in queues.yml: taken until it is empty",
+            (false, _) => "  not in queues.yml: no worker takes it",
+        };
         println!(
             "{:<16} {:<8} {:>7}  {:>7}  {:>10}  {:>6}  {:>4}{paused}{unlisted}",
             view.name,

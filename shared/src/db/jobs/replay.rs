@@ -75,8 +75,7 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
     let Some((queue, body, key)) = tx.conn().query_row(sql, [id], read).optional()? else {
         return Ok(None);
     };
-    let job = serde_json::from_slice::<Envelope>(&body).ok();
-    let Some(job) = job.filter(|job| job.kind.split('.').all(subject::is_word)) else {
+    let Some(job) = job_in(&body) else {
         let value = String::from_utf8_lossy(&body).chars().take(80).collect();
         return Err(Error::Corrupt { value, expected: "a job's envelope" });
     };
@@ -84,4 +83,10 @@ fn replay_in(tx: &Tx<'_>, id: &str) -> Result<Option<Uuid>, Error> {
     retried::keep(tx, id, id_now)?;
     tx.conn().execute("DELETE FROM dead_jobs WHERE id = ?1", [id])?;
     Ok(Some(id_now))
+}
+
+/// The job that a message holds, if it is one that can be sent.
+pub(super) fn job_in(body: &[u8]) -> Option<Envelope> {
+    let job = serde_json::from_slice::<Envelope>(body).ok();
+    job.filter(|job| job.kind.split('.').all(subject::is_word))
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Listed, ended};
+use super::{Listed, SNOOZES, ended};
 use crate::db::{Data, Error};
 
 /// The job `id`, when it is over.
@@ -35,14 +35,15 @@ fn select(
 ) -> Result<Vec<Listed>, Error> {
     let values = serde_json::to_string(values).expect("a list of strings is JSON");
     let sql = format!(
-        "SELECT id, queue, kind, cause, attempt, finished_at, NULL, 0 FROM job_done \
-         WHERE {column} IN (SELECT value FROM json_each(?1)) \
+        "SELECT id, queue, kind, cause, attempt, at, reason, {SNOOZES}, dead FROM ( \
+         SELECT id, queue, kind, cause, attempt, finished_at AS at, NULL AS reason, 0 AS dead \
+         FROM job_done WHERE {column} IN (SELECT value FROM json_each(?1)) \
          UNION ALL \
          SELECT id, queue, kind, cause, attempt, died_at, reason, 1 FROM dead_jobs \
          WHERE {column} IN (SELECT value FROM json_each(?1)) \
-         ORDER BY 6 LIMIT ?2"
+         ORDER BY 6 LIMIT ?2) ORDER BY at"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map((values, limit as i64), |row| ended(row, row.get(7)?))?;
+    let rows = statement.query_map((values, limit as i64), |row| ended(row, row.get(8)?))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

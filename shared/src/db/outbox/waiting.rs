@@ -1,8 +1,11 @@
 //! What waits in the outbox, for those who look.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
+use crate::db::jobs::Only;
 use crate::db::{Data, Error};
 use crate::subject;
 use crate::time::Instant;
@@ -73,29 +76,107 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Scheduled> {
     Ok(Scheduled { subject: row.get(0)?, body: row.get(1)?, due: row.get(2)?, seq: row.get(3)? })
 }
 
-/// The jobs whose time has not come, the next first; of one queue, if it is
-/// named. `after` is the due time and the place of the last one of the page before.
+/// Whether a row is a job of the queue `?1` and the kind `?2`, where they are named.
+const IS_ONE: &str = "substr(subject, 1, 5) = 'jobs.' \
+    AND (?1 IS NULL OR substr(subject, 6, length(?1) + 1) = ?1 || '.') \
+    AND (?2 IS NULL OR substr(substr(subject, 6), instr(substr(subject, 6), '.') + 1) \
+    IN (?2, ?2 || '.high', ?2 || '.low'))";
+
+/// The jobs whose time has not come, the next first. `after` is the due time and the
+/// place of the last one of the page before.
 ///
 /// # Errors
 /// When they cannot be read.
 pub async fn scheduled(
     data: &Data,
-    queue: Option<String>,
+    only: Only,
     after: (i64, i64),
     limit: usize,
 ) -> Result<Vec<Scheduled>, Error> {
-    let sql = "SELECT subject, body, due_at, seq FROM outbox WHERE due_at > ?1 \
-               AND substr(subject, 1, length(?2)) = ?2 AND (due_at, seq) > (?3, ?4) \
-               ORDER BY due_at, seq LIMIT ?5";
-    let prefix = queue.map_or_else(|| "jobs.".to_owned(), |queue| subject::job(&queue, ""));
+    let sql = format!(
+        "SELECT subject, body, due_at, seq FROM outbox WHERE due_at > ?3 AND {IS_ONE} \
+         AND (due_at, seq) > (?4, ?5) ORDER BY due_at, seq LIMIT ?6"
+    );
     data.readers()
         .read(move |conn| {
-            let mut statement = conn.prepare_cached(sql)?;
-            let asked = params![Instant::now(), prefix, after.0, after.1, limit as i64];
+            let (now, limit) = (Instant::now(), limit as i64);
+            let asked = params![only.queue, only.kind, now, after.0, after.1, limit];
+            let mut statement = conn.prepare_cached(&sql)?;
             let rows = statement.query_map(asked, job)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
+}
+
+/// The jobs that are due and have not been sent, in their order after the place
+/// `after`. One that was sent just now may be among them for a moment; one that is
+/// over is not.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn unsent_jobs(
+    data: &Data,
+    only: Only,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Scheduled>, Error> {
+    let over = |table: &str| {
+        format!("NOT EXISTS (SELECT 1 FROM {table} WHERE id = substr(msg_id, 1, 36))")
+    };
+    let sql = format!(
+        "SELECT subject, body, coalesce(due_at, created_at), seq FROM outbox \
+         WHERE seq > ?3 AND (due_at IS NULL OR due_at <= ?4) AND {IS_ONE} AND {} AND {} \
+         ORDER BY seq LIMIT ?5",
+        over("job_done"),
+        over("dead_jobs")
+    );
+    data.readers()
+        .read(move |conn| {
+            let (now, limit) = (Instant::now(), limit as i64);
+            let asked = params![only.queue, only.kind, after, now, limit];
+            let mut statement = conn.prepare_cached(&sql)?;
+            let rows = statement.query_map(asked, job)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+}
+
+/// Jobs of a queue that are in the outbox; counts end at 100,000 for all queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// Those that are due.
+    pub due: u64,
+    /// Those whose time has not come.
+    pub scheduled: u64,
+    /// The moment since when the oldest of them is due.
+    pub oldest: Option<Instant>,
+}
+
+/// How many jobs the outbox holds, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn by_queue(data: &Data) -> Result<BTreeMap<String, Unsent>, Error> {
+    data.readers().read(|conn| count_jobs(conn, Instant::now(), COUNTED)).await
+}
+
+fn count_jobs(
+    conn: &Connection,
+    now: Instant,
+    most: i64,
+) -> Result<BTreeMap<String, Unsent>, Error> {
+    let sql = "SELECT queue, sum(since <= ?1), sum(since > ?1), \
+               min(CASE WHEN since <= ?1 THEN since END) FROM \
+               (SELECT substr(subject, 6, instr(substr(subject, 6), '.') - 1) AS queue, \
+               coalesce(due_at, created_at) AS since FROM outbox \
+               WHERE substr(subject, 1, 5) = 'jobs.' ORDER BY seq LIMIT ?2) GROUP BY queue";
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(params![now, most], |row| {
+        let (due, scheduled): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let (due, scheduled) = (due.unsigned_abs(), scheduled.unsigned_abs());
+        Ok((row.get(0)?, Unsent { due, scheduled, oldest: row.get(3)? }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// How many jobs of a queue are in the outbox, whether their time has come or not.

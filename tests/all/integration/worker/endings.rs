@@ -24,7 +24,7 @@ async fn invariant_4_a_poison_message_becomes_a_dead_job_with_its_bytes() {
     let mut bodies = Vec::new();
     for job in ground.ended(true).await {
         let detail = jobs::detail(&ground.data, job.id).await.unwrap().unwrap();
-        bodies.push(detail.body.unwrap());
+        bodies.push(detail.message.unwrap().to_string());
     }
     assert!(bodies.contains(&"no job at all".to_owned()), "{bodies:?}");
     let id = ground.order("after the poison").await;
@@ -44,7 +44,10 @@ async fn invariant_4_an_empty_pack_becomes_a_dead_job_with_its_bytes() {
     for job in ground.ended(true).await {
         assert!(job.reason.as_ref().unwrap().contains("empty"), "{job:?}");
         let detail = jobs::detail(&ground.data, job.id).await.unwrap().unwrap();
-        assert!(["[]", "[ ]"].contains(&detail.body.as_deref().unwrap()), "{detail:?}");
+        assert!(
+            ["[]", "[ ]"].contains(&&*detail.message.as_ref().unwrap().to_string()),
+            "{detail:?}"
+        );
     }
     working.stop().await;
 }

@@ -84,7 +84,7 @@ async fn what_is_handed_in_for_an_external_job_that_is_dead_has_no_effect() {
     let working = working(&ground);
     let id = order_with_key(&ground).await;
     until("it is in the stream", async || ground.bus.find_job(id).await.unwrap().is_some()).await;
-    cancel(&ground, id).await;
+    cancel(&ground, id).await.unwrap();
     let job = Envelope { id, ..errand() };
     hand_in(&ground, &job, ComputeOutcome::Made(json!(7))).await;
     until("it is acknowledged", async || ground.is_idle().await).await;

@@ -142,7 +142,7 @@ async fn what_follows_a_batch_keeps_its_time_its_key_and_its_priority() {
     };
     send_batch(&ground, then(), Vec::new()).await;
     send_batch(&ground, then(), Vec::new()).await;
-    let waiting = outbox::scheduled(&ground.data, None, (0, 0), 10).await.unwrap();
+    let waiting = outbox::scheduled(&ground.data, jobs::Only::default(), (0, 0), 10).await.unwrap();
     assert_eq!(waiting.len(), 1, "the first holds the key");
     assert_eq!(waiting[0].subject, "jobs.chores.next.high");
     assert_eq!(waiting[0].due.millis(), tomorrow.millis());

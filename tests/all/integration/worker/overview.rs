@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use shared::bus::relay::Relay;
 use shared::db::done;
-use shared::db::jobs::{JobState, Replayed};
-use shared::jobs::enqueue::Enqueue;
+use shared::db::jobs::{Body, Detail, JobState, Only, Replayed};
+use shared::jobs::enqueue::{Enqueue, Hold, Priority};
 use shared::overview::{self, Asked, Cursor, Error};
 
 use super::*;
@@ -16,7 +16,7 @@ async fn page(
     after: Option<Cursor>,
     limit: usize,
 ) -> (Vec<Listed>, Option<Cursor>) {
-    let asked = Asked { queue: None, state, after, limit };
+    let asked = Asked { only: Only::default(), state, after, limit };
     let page = overview::list(&ground.data, &ground.bus, asked).await.unwrap();
     assert!(page.items.len() <= limit, "{} items", page.items.len());
     (page.items, page.next.map(|next| next.parse().unwrap()))
@@ -35,8 +35,97 @@ async fn listed(ground: &Ground, state: Option<JobState>, limit: usize) -> Vec<L
     }
 }
 
+/// Sends what is due, and waits until the outbox has forgotten it.
 async fn relay(ground: &Ground) {
     Relay::new(ground.data.clone(), ground.bus.clone()).round().await.unwrap();
+    until("it is forgotten", async || outbox::depth(&ground.data).await.unwrap().due == 0).await;
+}
+
+async fn send(ground: &Ground, job: Enqueue<Chore>) -> Uuid {
+    let send = move |tx: &Tx<'_>| outbox::enqueue(tx, job);
+    ground.data.writer().write::<Uuid, shared::db::Error, _>(send).await.unwrap()
+}
+
+async fn find(ground: &Ground, id: &str) -> Detail {
+    overview::find(&ground.data, &ground.bus, &ground.queues, id).await.unwrap().unwrap()
+}
+
+fn chore(name: &str) -> Enqueue<Chore> {
+    Enqueue::new(Chore { name: name.to_owned() }, Uuid::now_v7())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_are_due_and_not_sent_are_queued_in_lists_and_counts() {
+    let ground = Ground::new().await;
+    let sent = send(&ground, chore("sent").priority(Priority::High)).await;
+    relay(&ground).await;
+    let unsent = send(&ground, chore("unsent")).await;
+    let other = Enqueue::of("chores", "other", Uuid::now_v7(), Chore { name: "x".to_owned() });
+    let other = send(&ground, other).await;
+    let ids: Vec<String> =
+        listed(&ground, Some(JobState::Queued), 2).await.into_iter().map(|job| job.id).collect();
+    assert_eq!(ids, [unsent, other, sent].map(|id| id.to_string()));
+    assert_eq!(listed(&ground, None, 2).await.len(), 3);
+    let queues = overview::queues(&ground.data, &ground.bus, &ground.queues).await.unwrap();
+    assert_eq!((queues.items[0].depth, queues.items[0].in_flight), (Some(3), Some(0)));
+    let counts = overview::counts(&ground.data, &ground.bus, Some("chores")).await.unwrap();
+    assert_eq!((counts.stored.unwrap(), counts.unsent, counts.scheduled), ((1, 0), 2, 0));
+    let none = overview::counts(&ground.data, &ground.bus, Some("errands")).await.unwrap();
+    assert_eq!((none.stored.unwrap(), none.unsent), ((0, 0), 0));
+    for (kind, expected) in [("do", vec![unsent, sent]), ("other", vec![other])] {
+        let only = Only { queue: None, kind: Some(kind.to_owned()) };
+        let asked = Asked { only, state: Some(JobState::Queued), after: None, limit: 10 };
+        let found = overview::list(&ground.data, &ground.bus, asked).await.unwrap().items;
+        let found: Vec<String> = found.into_iter().map(|job| job.id).collect();
+        assert_eq!(found, expected.iter().map(Uuid::to_string).collect::<Vec<_>>(), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_shown_with_how_it_is_run_its_key_and_the_attempts_that_count() {
+    let ground = Ground::new().await;
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let job = chore("keyed").priority(Priority::High).cost(3).unique("one", Hold::UntilOver);
+    let id = send(&ground, job.at(tomorrow)).await.to_string();
+    let detail = find(&ground, &id).await;
+    let order = detail.order.as_ref().unwrap();
+    assert_eq!((order.priority, order.cost, order.batch), (Priority::High, 3, None));
+    assert_eq!(order.payload.as_str(), "{\"name\":\"keyed\"}");
+    assert_eq!((detail.max_attempts, detail.job.run_at), (Some(3), Some(tomorrow)));
+    let key = detail.unique_key.unwrap();
+    assert_eq!((key.key.as_str(), key.holder.as_deref()), ("one", Some(id.as_str())));
+    jobs::cancel(&ground.data, id.clone()).await.unwrap();
+    let next = send(&ground, chore("next").unique("one", Hold::UntilOver).at(tomorrow)).await;
+    let dead = find(&ground, &id).await;
+    assert_eq!(dead.unique_key.unwrap().holder, Some(next.to_string()));
+    assert!(dead.job.finished.is_some() && dead.job.run_at.is_none());
+    let put_off = Chore { name: "put off".to_owned() }.envelope(Uuid::now_v7());
+    let again = put_off.clone();
+    let snooze = move |tx: &Tx<'_>| done::snooze(tx, "chores", &again, tomorrow);
+    ground.data.writer().write::<(), shared::db::Error, _>(snooze).await.unwrap();
+    let job = find(&ground, &put_off.id.to_string()).await.job;
+    assert_eq!((job.attempt, job.snoozes, job.tries()), (2, 1, 1));
+    let last = Envelope { attempt: 2, snoozes: 1, ..put_off.clone() };
+    let end = move |tx: &Tx<'_>| done::once(tx, "chores", &last).map(drop);
+    ground.data.writer().write::<(), shared::db::Error, _>(end).await.unwrap();
+    let job = find(&ground, &put_off.id.to_string()).await.job;
+    assert_eq!((job.state, job.snoozes, job.tries()), (JobState::Done, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_job_is_shown_with_its_bytes_and_without_a_cause() {
+    let ground = Ground::new().await;
+    let bury = |tx: &Tx<'_>| {
+        done::bury_poison(tx, "JOBS.1.1", ("chores", "do"), b"no job", "it is none")?;
+        done::bury_poison(tx, "JOBS.2.2", ("chores", "do"), &[0xff, 0], "nor is it")
+    };
+    ground.data.writer().write::<(), shared::db::Error, _>(bury).await.unwrap();
+    let text = find(&ground, "JOBS.1.1").await;
+    assert!(text.is_poison() && text.job.cause.is_empty());
+    assert_eq!(text.job.reason.as_deref(), Some("it is none"));
+    assert_eq!(text.message, Some(Body::Text("no job".to_owned())));
+    let bytes = serde_json::to_value(find(&ground, "JOBS.2.2").await).unwrap();
+    assert_eq!((&bytes["body_base64"], bytes.get("body")), (&"/wA=".into(), None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,9 +140,10 @@ async fn a_job_behind_thousands_is_found_and_the_list_goes_on_to_the_end() {
     let last = Chore { name: "last".to_owned() }.envelope(Uuid::now_v7());
     ground.bus.publish(&message(&last.msg_id(), "do", last.to_json())).await.unwrap();
     let id = last.id.to_string();
-    let found = overview::find(&ground.data, &ground.bus, &id).await.unwrap().unwrap();
+    let found =
+        overview::find(&ground.data, &ground.bus, &ground.queues, &id).await.unwrap().unwrap();
     assert_eq!((&found.job.id, found.job.state), (&id, JobState::Queued));
-    assert!(found.body.unwrap().contains("last"));
+    assert!(found.order.unwrap().payload.as_str().contains("last"));
     let ids: Vec<String> =
         listed(&ground, Some(JobState::Queued), 100).await.into_iter().map(|job| job.id).collect();
     let distinct: HashSet<&String> = ids.iter().collect();
@@ -108,7 +198,9 @@ async fn a_list_of_all_begins_with_what_runs_and_ends_with_what_is_over() {
     let later = ground.data.writer().write::<Uuid, shared::db::Error, _>(send).await.unwrap();
     let runs = ground.order("runs").await;
     let state = async |id: Uuid| {
-        let found = overview::find(&ground.data, &ground.bus, &id.to_string()).await.unwrap();
+        let found = overview::find(&ground.data, &ground.bus, &ground.queues, &id.to_string())
+            .await
+            .unwrap();
         found.unwrap().job.state
     };
     until("it runs", async || state(runs).await == JobState::Running).await;
@@ -128,7 +220,7 @@ async fn while_nats_is_away_no_job_is_said_not_to_be_there() {
     until("it is done", async || ground.is_done(over).await).await;
     working.stop().await;
     let find = async |ground: &Ground, id: Uuid| {
-        overview::find(&ground.data, &ground.bus, &id.to_string()).await
+        overview::find(&ground.data, &ground.bus, &ground.queues, &id.to_string()).await
     };
     let nobody = Uuid::now_v7();
     assert!(find(&ground, nobody).await.unwrap().is_none());

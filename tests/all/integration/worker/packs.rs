@@ -35,7 +35,8 @@ async fn invariant_3_jobs_of_a_pack_are_done_once_each_and_one_that_fails_goes_o
     let queue = &ground.bus.queue_states(&[]).await.unwrap()["chores"];
     assert_eq!((queue.depth, queue.in_flight), (600, 0));
     let from = Place::default();
-    let waiting = ground.bus.waiting(Some("chores"), false, from, 1000).await.unwrap().0;
+    let chores = jobs::Only::from(Some("chores".to_owned()));
+    let waiting = ground.bus.waiting(&chores, false, from, 1000).await.unwrap().0;
     assert_eq!(waiting.len(), 600);
     let working = ground.work(doing(|tx, job| match job.attempt {
         1 if job.payload.name == "300" => Err(Failure::new("not at the first try")),
@@ -66,8 +67,8 @@ async fn what_is_no_job_in_a_pack_is_buried_alone() {
     until("the good one is done", async || ground.effects("good").await == 1).await;
     let dead = ground.ended(true).await;
     assert_eq!(dead.len(), 1);
-    let body = jobs::detail(&ground.data, dead[0].id.clone()).await.unwrap().unwrap().body;
-    assert_eq!(body.as_deref(), Some("{\"no\":\"job\"}"));
+    let body = jobs::detail(&ground.data, dead[0].id.clone()).await.unwrap().unwrap().message;
+    assert_eq!(body, Some(jobs::Body::Text("{\"no\":\"job\"}".to_owned())));
     working.stop().await;
 }
 

@@ -160,6 +160,23 @@ async fn jobs_of_a_queue_that_the_file_does_not_have_are_shown_and_told() {
     let shown = shared::overview::queues(&ground.data, &ground.bus, &ground.queues).await.unwrap();
     let names: Vec<_> = shown.items.iter().map(|it| (&*it.name, it.listed, it.depth)).collect();
     assert_eq!(names, [("chores", true, Some(0)), ("errands", false, Some(1))]);
+    assert_eq!(shown.items[1].taken, Some(false));
+    // A worker whose file has it still takes it.
+    let tomorrow = shared::time::Instant::now().plus(Duration::from_secs(86_400));
+    let later = shared::jobs::enqueue::Enqueue::of("errands", "run", Uuid::now_v7(), ());
+    let send = move |tx: &Tx<'_>| outbox::enqueue(tx, later.at(tomorrow)).map(drop);
+    ground.data.writer().write::<(), shared::db::Error, _>(send).await.unwrap();
+    let queues = BTreeMap::from([("errands".to_owned(), queue(Role::Data))]);
+    let queues = Queues { queues, ..Queues::default() };
+    let working = work(ground.data.clone(), ground.bus.clone(), queues, Registry::default());
+    let taken = async || {
+        let shown = shared::overview::queues(&ground.data, &ground.bus, &ground.queues).await;
+        let mut items = shown.unwrap().items.into_iter();
+        items.any(|it| it.name == "errands" && !it.listed && it.taken == Some(true))
+    };
+    until("somebody takes it", taken).await;
+    working.stop().await;
+    ground.bus.publish(&Message { msg_id: "2".to_owned(), ..lost }).await.unwrap();
     let (_settings, live) = watch::channel(Arc::new(ground.queues.clone()));
     let shutdown = Shutdown::new();
     let (bus, data) = (ground.bus.clone(), ground.data.clone());

@@ -46,7 +46,7 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
         queues_error: queues
             .problem
             .map(|problem| format!("The queues' figures are missing: {problem}")),
-        dead: dead.into_iter().map(jobs::row).collect(),
+        dead: dead.into_iter().map(|job| jobs::row(job, None)).collect(),
         alerts: raised.into_iter().map(alert_page::shown).collect(),
         tiers: backups::tiers(&state).await?,
         top: top(&state).await?,
@@ -60,6 +60,7 @@ fn queue(queue: QueueView) -> QueueRow {
     QueueRow {
         name: queue.name,
         listed: queue.listed,
+        taken: queue.taken.unwrap_or(true),
         depth: queue.depth.unwrap_or(0),
         in_flight: queue.in_flight.unwrap_or(0),
         done: count(queue.done),

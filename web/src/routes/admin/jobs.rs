@@ -1,4 +1,4 @@
-//! `GET /admin/jobs`, one job, and what can be done with it.
+//! `GET /admin/jobs`, and what is done with many of them.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use shared::db::Page;
-use shared::db::jobs::{self as job_rows, Detail, JobState, Listed, Replayed};
-use shared::overview;
+use shared::db::jobs::{JobState, Listed, Replayed, dead_by_queue};
+use shared::overview::{self, Counts};
+use shared::queues::Queues;
 use shared::subject::{Topic, is_word};
+use shared::time::Instant;
 
 use super::super::jobs::{self, Asked};
 use super::super::present::when;
 use super::super::queues;
-use super::{address, filter, nav, pager, periodic, trace};
+use super::{address, filter, nav, pager, periodic};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
 use crate::extract::{Form, Path, Query};
@@ -21,47 +23,75 @@ use crate::page::{self, Frame};
 use crate::params::Params;
 use crate::state::AppState;
 use crate::views::admin::Filter;
-use crate::views::admin::jobs::{Attempt, JobPage, JobRow, JobsPage};
+use crate::views::admin::jobs::{JobRow, JobsPage};
 use crate::views::{Notice, Order, Pager};
 
 /// The parameters of the page.
-pub const PARAMS: Params = &["queue", "state", "after", "retried", "refused"];
+pub const PARAMS: Params = &["queue", "kind", "state", "after", "retried", "refused", "gone"];
 
-/// Which jobs; empty is any.
+/// The word for all states.
+const ALL: &str = "all";
+
+/// Which jobs; empty is any, and of the states the one that is worth a look.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
     queue: String,
     state: String,
+    kind: String,
     after: Option<String>,
     retried: Option<usize>,
     refused: Option<usize>,
+    gone: bool,
 }
 
 impl Filters {
-    /// The chosen state, or `usual` when none is.
-    fn state_or(&self, usual: JobState) -> Result<JobState> {
+    /// The chosen state; none is all. When nothing is chosen the dead jobs are shown
+    /// if there are any, since those alone wait for a person; else all jobs, of which
+    /// those that run and wait come first; and those that are done while NATS is away,
+    /// which alone knows the others.
+    fn state(&self, counts: &Counts) -> Result<Option<JobState>> {
         match self.state.as_str() {
-            "" => Ok(usual),
-            word => word.parse().map_err(Error::bad_request),
+            ALL => Ok(None),
+            "" if counts.dead > 0 => Ok(Some(JobState::Dead)),
+            "" if counts.stored.is_err() => Ok(Some(JobState::Done)),
+            "" => Ok(None),
+            word => word.parse().map(Some).map_err(Error::bad_request),
         }
     }
 
-    /// What came of sending all back, when that was just done.
+    /// What came of what was just done.
     fn notice(&self) -> Option<Notice> {
         let refused = match self.refused.unwrap_or(0) {
             0 => String::new(),
-            refused => format!(" {refused} are no jobs, and can only be discarded."),
+            refused => format!(
+                " {refused} stay: they are no jobs, which can only be discarded, or another job \
+                 holds their key."
+            ),
         };
-        self.retried.map(|sent| Notice::good(format!("Sent back: {sent}.{refused}")))
+        let gone = "That job is no longer here: it was sent back, discarded, or forgotten.";
+        let sent = self.retried.map(|sent| Notice::good(format!("Sent back: {sent}.{refused}")));
+        sent.or_else(|| self.gone.then(|| Notice::info(gone)))
     }
 
-    fn asked(self, state: JobState) -> Asked {
-        Asked { queue: Some(self.queue), state: Some(state), after: self.after, limit: None }
+    fn asked(&self, state: Option<JobState>) -> Asked {
+        let (queue, kind) = (Some(self.queue.clone()), Some(self.kind.clone()));
+        Asked { queue, kind, state, after: self.after.clone(), limit: None }
+    }
+
+    /// The address of this list with another queue, state or place.
+    fn href(&self, queue: &str, state: &str, after: &str) -> String {
+        let kind = self.kind.as_str();
+        let parameters = [("queue", queue), ("state", state), ("kind", kind), ("after", after)];
+        address("/admin/jobs", &parameters)
     }
 }
 
-/// Shows the jobs of a queue and a state.
+fn word(state: Option<JobState>) -> &'static str {
+    state.map_or(ALL, JobState::as_str)
+}
+
+/// Shows the jobs of a queue, a kind and a state.
 ///
 /// # Errors
 /// When the queue or the state is none, or the database fails.
@@ -71,175 +101,108 @@ pub async fn page(
     frame: Frame,
     Query(filters): Query<Filters>,
 ) -> Result<Response> {
-    let names = names(&state).await?;
-    let chosen = filters.state_or(JobState::Done)?;
-    let (queue, first) = (filters.queue.clone(), filters.after.is_none());
-    let base = |after: &str| {
-        let parameters = [("queue", queue.as_str()), ("state", chosen.as_str()), ("after", after)];
-        address("/admin/jobs", &parameters)
-    };
-    let notice = filters.notice();
-    let order = if chosen.is_over() { Order::Age } else { Order::Turn };
-    let Page { items, next } = jobs::page(&state, filters.asked(chosen)).await?;
-    let shown = |name: &&String| (queue.is_empty() || **name == queue) && is_word(name);
-    let topics = names.iter().filter(shown);
+    let file = queues::read(&state).await?;
+    let names = names(&state, &file).await?;
+    let queue = Some(filters.queue.as_str()).filter(|queue| !queue.is_empty());
+    let counts = overview::counts(&state.data, &state.bus, queue).await?;
+    let chosen = filters.state(&counts)?;
+    let (Page { items, next }, away) = listed(&state, filters.asked(chosen)).await?;
+    let is_over = chosen.is_some_and(JobState::is_over);
+    let order = if is_over { Order::Age } else { Order::Turn };
+    let place = |after: &str| filters.href(&filters.queue, word(chosen), after);
+    let is_asked = |name: &&String| queue.is_none_or(|queue| queue == **name) && is_word(name);
     page::private(&JobsPage {
-        layout: frame.layout_with(notice).await?,
+        layout: frame.layout_with(filters.notice().or(away)).await?,
         nav: nav(&state).await?,
-        topics: topics.map(|name| Topic::jobs(name).to_string()).collect(),
-        queues: queue_filters(&names, &queue, chosen),
-        states: state_filters(&queue, chosen),
-        pager: Pager { order, ..pager(first, next, base) },
-        state: chosen.as_str().to_owned(),
-        jobs: items.into_iter().map(row).collect(),
+        topics: names.iter().filter(is_asked).map(|name| Topic::jobs(name).to_string()).collect(),
+        queues: queue_filters(&names, &filters),
+        states: state_filters(&filters, chosen, &counts),
+        pager: Pager { order, ..pager(filters.after.is_none(), next, place) },
+        state: chosen,
+        jobs: items.into_iter().map(|job| limited(job, &file)).collect(),
+        any_kind: Filters { kind: String::new(), ..Filters::default() }.href(
+            &filters.queue,
+            word(chosen),
+            "",
+        ),
         periodic: periodic::rows(&state).await?,
-        queue,
+        queue: filters.queue,
+        kind: filters.kind,
     })
 }
 
-/// The queues to choose from: those of the file, and others that NATS holds jobs
-/// of, when it is there.
-async fn names(state: &AppState) -> Result<Vec<String>> {
-    let mut names: BTreeSet<String> = queues::read(state).await?.queues.into_keys().collect();
+/// The jobs; or, where NATS alone knows them and is away, why there are none.
+async fn listed(state: &AppState, asked: Asked) -> Result<(Page<Listed>, Option<Notice>)> {
+    match jobs::page(state, asked).await {
+        Ok(page) => Ok((page, None)),
+        Err(Error::Unavailable(why)) => {
+            let why = format!("Jobs that run or wait cannot be listed now: {why}.");
+            Ok((Page { items: Vec::new(), next: None }, Some(Notice::error(why))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The queues to choose from: those of the file, those that have dead jobs, and
+/// others that NATS holds jobs of, when it is there.
+async fn names(state: &AppState, file: &Queues) -> Result<Vec<String>> {
+    let mut names: BTreeSet<String> = file.queues.keys().cloned().collect();
+    names.extend(dead_by_queue(&state.data).await?.into_iter().map(|(name, _)| name));
     names.extend(state.bus.jobs_by_queue().await.unwrap_or_default().into_keys());
     Ok(names.into_iter().collect())
 }
 
-fn queue_filters(names: &[String], chosen: &str, state: JobState) -> Vec<Filter> {
-    let href = |queue: &str| address("/admin/jobs", &[("queue", queue), ("state", state.as_str())]);
-    let mut filters = vec![filter("any queue", href(""), chosen.is_empty(), None)];
-    filters.extend(names.iter().map(|name| filter(name, href(name), name == chosen, None)));
-    filters
+/// Each keeps the state only where that was chosen.
+fn queue_filters(names: &[String], filters: &Filters) -> Vec<Filter> {
+    let href = |queue: &str| filters.href(queue, &filters.state, "");
+    let mut choices = vec![filter("any queue", href(""), filters.queue.is_empty(), None)];
+    let choice = |name: &String| filter(name, href(name), *name == filters.queue, None);
+    choices.extend(names.iter().map(choice));
+    choices
 }
 
-fn state_filters(queue: &str, chosen: JobState) -> Vec<Filter> {
-    let one = |state: JobState| {
-        let href = address("/admin/jobs", &[("queue", queue), ("state", state.as_str())]);
-        filter(state.as_str(), href, state == chosen, None)
+/// Of a kind alone it is not counted how many there are.
+fn state_filters(filters: &Filters, chosen: Option<JobState>, counts: &Counts) -> Vec<Filter> {
+    let stored = counts.stored.as_ref().ok();
+    let count = |state: Option<JobState>| match state? {
+        JobState::Queued => stored.map(|(waits, _)| waits + counts.unsent),
+        JobState::Running => stored.map(|(_, runs)| *runs),
+        JobState::Scheduled => Some(counts.scheduled),
+        JobState::Done => Some(counts.done),
+        JobState::Dead => Some(counts.dead),
     };
-    JobState::ALL.into_iter().map(one).collect()
+    let one = |state: Option<JobState>| {
+        let href = filters.href(&filters.queue, word(state), "");
+        let count = count(state).filter(|_| filters.kind.is_empty());
+        let within = (state == Some(JobState::Done)).then_some("in 24 h");
+        Filter { within, ..filter(word(state), href, state == chosen, count) }
+    };
+    std::iter::once(None).chain(JobState::ALL.map(Some)).map(one).collect()
+}
+
+fn limited(job: Listed, file: &Queues) -> JobRow {
+    let queue = file.queues.get(&job.queue);
+    let max_attempts = queue.and_then(|queue| u32::try_from(queue.attempts).ok());
+    row(job, max_attempts)
 }
 
 /// A job as lists show it.
 #[must_use]
-pub fn row(job: Listed) -> JobRow {
-    let created = when(job.made());
+pub fn row(job: Listed, max_attempts: Option<u32>) -> JobRow {
+    let now = when(Instant::now());
     JobRow {
+        tries: job.tries(),
+        max_attempts,
+        snoozes: job.snoozes,
         id: job.id,
         queue: job.queue,
         kind: job.kind,
-        state: job.state.to_string(),
-        attempt: job.attempt,
-        created,
+        state: job.state,
+        created: when(job.made),
         updated: when(job.at),
+        due_in: job.run_at.map(|due| now.until(&when(due))),
         error: job.reason.as_deref().and_then(|reason| reason.lines().next()).map(str::to_owned),
     }
-}
-
-/// `GET /admin/jobs/{id}`; one that was sent back is shown as what it is now.
-///
-/// # Errors
-/// When there is no such job.
-pub async fn one(
-    State(state): State<AppState>,
-    _: Admin,
-    frame: Frame,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    if let Some(retried) = job_rows::retried(&state.data, id.clone()).await? {
-        return Ok(Redirect::to(&format!("/admin/jobs/{}", retried.retried_as)).into_response());
-    }
-    let detail = jobs::find(&state, &id).await?;
-    let queues = queues::read(&state).await?.queues;
-    let max = queues.get(&detail.job.queue).and_then(|queue| u32::try_from(queue.attempts).ok());
-    page::private(&shown(detail, max, &frame, &state).await?)
-}
-
-async fn shown(
-    detail: Detail,
-    max_attempts: Option<u32>,
-    frame: &Frame,
-    state: &AppState,
-) -> Result<JobPage> {
-    let dead = detail.job.state == JobState::Dead;
-    let trace = trace::of(state, &detail.job).await?;
-    let attempts = detail.errors.into_iter().map(|attempt| Attempt {
-        number: attempt.attempt,
-        time: when(attempt.at),
-        error: Some(attempt.error),
-    });
-    let mut attempts: Vec<Attempt> = attempts.collect();
-    if detail.job.state == JobState::Done {
-        let (number, time) = (detail.job.attempt, when(detail.job.at));
-        attempts.push(Attempt { number, time, error: None });
-    }
-    Ok(JobPage {
-        layout: frame.layout().await?,
-        nav: nav(state).await?,
-        max_attempts,
-        due: (detail.job.state == JobState::Scheduled).then(|| when(detail.job.at)),
-        cause: Some(detail.job.cause.clone()).filter(|cause| !cause.is_empty()),
-        payload: detail.body.map_or_else(
-            || "A job that is done is kept without its payload.".to_owned(),
-            |body| indented(&body),
-        ),
-        attempts,
-        trace,
-        can_retry: dead,
-        can_discard: dead,
-        can_cancel: !detail.job.state.is_over(),
-        job: row(detail.job),
-    })
-}
-
-/// JSON in lines; anything else as it is.
-fn indented(body: &str) -> String {
-    let json: std::result::Result<serde_json::Value, _> = serde_json::from_str(body);
-    json.ok().and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or(body.to_owned())
-}
-
-/// `POST /admin/jobs/{id}/retry`.
-///
-/// # Errors
-/// When the job is not dead, or another job holds its key.
-pub async fn retry(
-    State(state): State<AppState>,
-    _: Admin,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    overview::retry(&state.data, &state.bus, &id).await?;
-    Ok(to_dead())
-}
-
-/// `POST /admin/jobs/{id}/discard`.
-///
-/// # Errors
-/// When the job is not dead.
-pub async fn discard(
-    State(state): State<AppState>,
-    _: Admin,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    overview::discard(&state.data, &state.bus, &id).await?;
-    Ok(to_dead())
-}
-
-/// `POST /admin/jobs/{id}/cancel`.
-///
-/// # Errors
-/// When there is no such job, or it is over.
-pub async fn cancel(
-    State(state): State<AppState>,
-    _: Admin,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    let file = queues::read(&state).await?;
-    overview::cancel(&state.data, &state.bus, &file, &id).await?;
-    Ok(Redirect::to(&format!("/admin/jobs/{id}")).into_response())
-}
-
-fn to_dead() -> Response {
-    Redirect::to("/admin/jobs?state=dead").into_response()
 }
 
 /// `POST /admin/jobs/retry`: all dead jobs of a queue, or of all.
@@ -251,13 +214,11 @@ pub async fn retry_all(
     _: Admin,
     Form(filters): Form<Filters>,
 ) -> Result<Response> {
-    let chosen = filters.state_or(JobState::Dead)?;
-    let asked = filters.asked(chosen);
-    let queue = asked.queue.clone().unwrap_or_default();
+    let asked = filters.asked(Some(JobState::Dead));
     let Replayed { retried, refused } = jobs::replay_all(&state, asked).await?;
     let (retried, refused) = (retried.to_string(), refused.to_string());
     let parameters = [
-        ("queue", queue.as_str()),
+        ("queue", filters.queue.as_str()),
         ("state", JobState::Dead.as_str()),
         ("retried", &retried),
         ("refused", &refused),

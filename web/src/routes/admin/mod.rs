@@ -5,6 +5,7 @@ pub mod backups;
 pub mod comments;
 pub mod dashboard;
 pub mod images;
+pub mod job;
 pub mod jobs;
 mod periodic;
 pub mod posts;
@@ -65,7 +66,7 @@ pub fn pager(is_first: bool, next: Option<String>, page: impl Fn(&str) -> String
 /// A choice of a filter.
 #[must_use]
 pub fn filter(label: &str, href: String, current: bool, count: Option<u64>) -> Filter {
-    Filter { label: label.to_owned(), href, count, current }
+    Filter { label: label.to_owned(), href, count, within: None, current }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Family {
     fn request(&self) -> Option<TraceStep> {
         let is_known = self.root.is_empty() || self.jobs.contains_key(&self.root);
         let made = self.root.parse().ok().and_then(Instant::of_id);
-        let first = self.jobs.values().map(Listed::made).min();
+        let first = self.jobs.values().map(|job| job.made).min();
         (!is_known).then(|| TraceStep {
             id: self.root.clone(),
             what: "request".to_owned(),
@@ -117,7 +117,7 @@ impl Family {
             id: job.id.clone(),
             what: "job".to_owned(),
             kind: format!("{} / {}", job.queue, job.kind),
-            time: when(job.made()),
+            time: when(job.made),
             depth: self.depth(&job.id),
             state: Some(job.state.to_string()),
             current,
@@ -126,7 +126,7 @@ impl Family {
 
     /// When its events were stored, about: spans that do not overlap, oldest first.
     fn spans(&self) -> Vec<(Instant, Instant)> {
-        let moments = self.jobs.values().flat_map(|job| [job.made(), job.at]);
+        let moments = self.jobs.values().flat_map(|job| [job.made, job.at]);
         spans(moments.chain(self.root.parse().ok().and_then(Instant::of_id)).collect())
     }
 }
@@ -217,6 +217,10 @@ mod tests {
             state: JobState::Done,
             cause: cause.to_owned(),
             attempt: 1,
+            snoozes: 0,
+            made: Instant::from_millis(0),
+            run_at: None,
+            finished: Some(Instant::from_millis(0)),
             at: Instant::from_millis(0),
             reason: None,
         }

@@ -46,8 +46,10 @@ pub struct DashboardPage {
 pub struct QueueRow {
     /// Its name.
     pub name: String,
-    /// Whether the file of queues has it: else no worker takes its jobs.
+    /// Whether the file of queues has it.
     pub listed: bool,
+    /// Whether somebody takes its jobs, as far as is known.
+    pub taken: bool,
     /// Jobs that wait.
     pub depth: u64,
     /// Jobs under way.

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use shared::db::jobs::JobState;
+
 use super::periodic::PeriodicRow;
 use super::{AdminNav, Filter};
 use crate::views::{Layout, Pager, When};
@@ -16,12 +18,16 @@ pub struct JobsPage {
     pub nav: AdminNav,
     /// Any queue, then each queue.
     pub queues: Vec<Filter>,
-    /// Any state, queued, running, scheduled, done, dead.
+    /// All states, queued, running, scheduled, done, dead.
     pub states: Vec<Filter>,
     /// The chosen queue; empty for any.
     pub queue: String,
-    /// The chosen state; empty for any.
-    pub state: String,
+    /// The chosen state; none for all.
+    pub state: Option<JobState>,
+    /// The chosen kind; empty for any.
+    pub kind: String,
+    /// The address of this list with any kind.
+    pub any_kind: String,
     /// Topics that tell of a change in this list.
     pub topics: Vec<String>,
     /// Newest first when they are over, else in their order.
@@ -37,7 +43,58 @@ impl JobsPage {
     /// `state=dead` to `/admin/jobs/retry`.
     #[must_use]
     pub fn bulk(&self) -> bool {
-        self.state == "dead" && !self.jobs.is_empty()
+        self.state == Some(JobState::Dead) && self.kind.is_empty() && !self.jobs.is_empty()
+    }
+
+    /// The word of the chosen state in addresses.
+    #[must_use]
+    pub fn state_word(&self) -> &'static str {
+        self.state.map_or("all", JobState::as_str)
+    }
+
+    /// What the time of a job tells that is not when it was made.
+    #[must_use]
+    pub fn moment(&self) -> &'static str {
+        self.state.map_or("Changed or due", moment)
+    }
+
+    /// The heading of an empty list, and what would make jobs appear in it.
+    #[must_use]
+    pub fn nothing(&self) -> (&'static str, &'static str) {
+        match self.state {
+            None => (
+                "No jobs yet",
+                "A job stands here when the site orders one, such as the check of a comment, or \
+                 a program does through the API.",
+            ),
+            Some(JobState::Queued) => (
+                "No job waits",
+                "A job waits here from when it is due until a worker takes it. Many stay when \
+                 their queue is paused or no worker runs.",
+            ),
+            Some(JobState::Running) => {
+                ("No job runs", "A job is here while a worker has it: most take milliseconds.")
+            }
+            Some(JobState::Scheduled) => (
+                "Nothing is to come",
+                "A job ordered for a later time waits here, and so does one that failed, for its \
+                 next attempt.",
+            ),
+            Some(JobState::Done) => ("No job is done", "A job comes here when it has ended well."),
+            Some(JobState::Dead) => (
+                "No job is dead",
+                "A job that used up its attempts, was refused or called off is kept here for 30 \
+                 days with every error, to be sent back or discarded.",
+            ),
+        }
+    }
+}
+
+fn moment(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued | JobState::Running => "Sent",
+        JobState::Scheduled => "Due",
+        JobState::Done | JobState::Dead => "Ended",
     }
 }
 
@@ -50,17 +107,30 @@ pub struct JobRow {
     pub queue: String,
     /// Its kind.
     pub kind: String,
-    /// `queued`, `running`, `scheduled`, `done`, `dead`, `discarded`,
-    /// `cancelled`.
-    pub state: String,
-    /// Attempts so far.
-    pub attempt: u32,
+    /// How far it is.
+    pub state: JobState,
+    /// Attempts that count, with the one that is next or under way.
+    pub tries: u32,
+    /// Attempts that it may have, if its queue is known.
+    pub max_attempts: Option<u32>,
+    /// How often it was put off.
+    pub snoozes: u32,
     /// When it was made.
     pub created: When,
-    /// When it changed last.
+    /// When it was sent, is due, or ended.
     pub updated: When,
+    /// How long it is until it is due, if that is ahead.
+    pub due_in: Option<String>,
     /// The first line of its last error.
     pub error: Option<String>,
+}
+
+impl JobRow {
+    /// What [`updated`](Self::updated) tells.
+    #[must_use]
+    pub fn moment(&self) -> &'static str {
+        moment(self.state)
+    }
 }
 
 /// `GET /admin/jobs/{id}`. Posts to `/admin/jobs/{id}/retry`, `…/discard`,
@@ -74,14 +144,16 @@ pub struct JobPage {
     pub nav: AdminNav,
     /// The job.
     pub job: JobRow,
-    /// Attempts that it may have, if its queue limits them.
-    pub max_attempts: Option<u32>,
-    /// When it is due, if later than made.
-    pub due: Option<When>,
+    /// How it is run, as far as that is kept.
+    pub run: Option<Run>,
+    /// Its unique key.
+    pub key: Option<Key>,
     /// The id of what led to it.
     pub cause: Option<String>,
-    /// Its payload as indented JSON.
-    pub payload: String,
+    /// Why it died, where no attempt tells it.
+    pub reason: Option<String>,
+    /// What it holds.
+    pub content: Content,
     /// Oldest first.
     pub attempts: Vec<Attempt>,
     /// What has the same origin, oldest first, this job included.
@@ -92,6 +164,57 @@ pub struct JobPage {
     pub can_discard: bool,
     /// Whether it can be called off before it starts.
     pub can_cancel: bool,
+}
+
+impl JobPage {
+    /// Whether it is a message that is no job.
+    #[must_use]
+    pub fn is_poison(&self) -> bool {
+        matches!(self.content, Content::Poison { .. })
+    }
+}
+
+/// What its envelope says of how a job is run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// `high`, `normal` or `low`.
+    pub priority: &'static str,
+    /// What it takes of its queue's concurrency.
+    pub cost: u32,
+    /// The batch that it is part of.
+    pub batch: Option<String>,
+}
+
+/// A unique key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The key.
+    pub name: String,
+    /// Whether this job holds it.
+    pub is_held: bool,
+    /// The other job that holds it.
+    pub other: Option<String>,
+}
+
+/// What a job holds.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A job: JSON in lines.
+    Job {
+        /// What its kind says.
+        payload: String,
+        /// The payload with all that is written around it.
+        envelope: String,
+    },
+    /// A message that is no job.
+    Poison {
+        /// What came.
+        message: String,
+        /// How that is written.
+        form: &'static str,
+    },
+    /// It is not kept.
+    Gone,
 }
 
 /// One try of a job.

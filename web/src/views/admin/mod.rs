@@ -30,6 +30,8 @@ pub struct Filter {
     pub href: String,
     /// How many it would show, if known.
     pub count: Option<u64>,
+    /// Within which time they are counted, if not all are.
+    pub within: Option<&'static str>,
     /// Whether it is chosen.
     pub current: bool,
 }
