@@ -1,6 +1,7 @@
 //! What tests and benchmarks share: a client, waiting on conditions, a running site.
 
 pub mod client;
+pub mod crowd;
 pub mod image;
 pub mod site;
 pub mod sse;

@@ -93,9 +93,12 @@ impl Site {
 
     /// The admin, by token.
     pub fn admin(&self) -> Client {
-        let site = self.json();
-        let client = Client::new(site["url"].as_str().expect("a url"));
-        client.bearer(site["admin_token"].as_str().expect("a token"))
+        self.admin_at(self.json()["url"].as_str().expect("a url"))
+    }
+
+    /// The admin, at another address of the site.
+    pub fn admin_at(&self, url: &str) -> Client {
+        Client::new(url).bearer(self.json()["admin_token"].as_str().expect("a token"))
     }
 
     /// A client of a binary's ops listener.

@@ -3,6 +3,7 @@
 mod auth;
 mod blogroll;
 mod comments;
+mod crowd;
 mod images;
 mod job_orders;
 mod jobs;

@@ -170,27 +170,47 @@ async fn a_client_that_never_ends_its_head_is_cut_off_and_a_silent_one_too() {
     tokio::join!(trickle, read_to_end(&mut silent, Duration::from_secs(40)));
 }
 
-#[tokio::test]
-async fn thousands_that_come_and_go_leave_no_descriptor_behind() {
-    let site = Site::start(&[]);
-    // Those that the databases keep open come with the first visitors.
-    let mut before = 0;
-    for round in 0..25 {
-        let mut open = Vec::new();
-        for number in 0..100 {
-            let mut socket = sent(&site, &watch(&format!("comments.post-{number}"))).await;
+/// What a process holds: descriptors, threads, and memory of its own in KiB.
+fn held(site: &Site) -> (usize, usize, u64) {
+    let pid = site.pid("web").expect("web runs");
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there").count();
+    let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the same");
+    let anonymous = memory.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+    let anonymous = anonymous.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    (descriptors(site), threads, anonymous.expect("Linux tells it"))
+}
+
+/// Opens and closes windows of so many topics, at a hundred at a time.
+async fn come_and_go(site: &Site, rounds: usize) {
+    for _ in 0..rounds {
+        let window = |number: usize| async move {
+            let mut socket = sent(site, &watch(&format!("comments.post-{number}"))).await;
             // Some leave before they are answered.
-            if number % 4 != 0 {
+            if !number.is_multiple_of(4) {
                 read_to(&mut socket, "retry: 1000").await;
             }
-            open.push(socket);
-        }
-        if round == 0 {
-            before = descriptors(&site) - open.len();
-        }
+            socket
+        };
+        drop(futures_util::future::join_all((0..100).map(window)).await);
     }
-    until("descriptors as before", Duration::from_secs(30), || async {
-        (descriptors(&site) <= before + 10).then_some(())
+}
+
+#[tokio::test]
+async fn twenty_thousand_that_come_and_go_leave_nothing_behind() {
+    let site = Site::start(&[]);
+    let first = descriptors(&site);
+    // What is kept for good comes with the first visitors: connections to the
+    // databases, buffers.
+    come_and_go(&site, 20).await;
+    let before = until("the first to be gone", SOON, || async {
+        Some(held(&site)).filter(|now| now.0 <= first + 50)
+    })
+    .await;
+    come_and_go(&site, 200).await;
+    until("descriptors, threads and memory as before", Duration::from_secs(30), || async {
+        let now = held(&site);
+        let few = now.0 <= before.0 + 10 && now.1 <= before.1 + 4 && now.2 <= before.2 + 2048;
+        few.then_some(())
     })
     .await;
 }
