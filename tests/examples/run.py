@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
-"""The examples part of the tests: docs/schemas, and examples/ on a real site.
+"""The examples part of the tests: docs/schemas, examples/ and real clients of events on a
+real site.
 
     tests/examples/run.py [SITE]
 
-SITE is the site command, ./site where it is left out. Needs the packages of requirements.txt here and in examples/python, and `npm ci` in
-examples/node: `./site test examples` installs both. Ends with `N passed, N failed`.
+SITE is the site command, ./site where it is left out. Needs the packages of requirements.txt
+here and in examples/python, and `npm ci` here and in examples/node: `./site test examples`
+installs all. Ends with `N passed, N failed`.
 """
 
 import asyncio
 import copy
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,6 +37,8 @@ SITE = sys.argv[1] if len(sys.argv) > 1 else ROOT / "site"
 SCHEMAS = ROOT / "docs/schemas"
 PYTHON = [sys.executable, str(ROOT / "examples/python")]
 NODE = ["node", str(ROOT / "examples/node")]
+CLIENTS = {"httpx-sse": [sys.executable, str(ROOT / "tests/examples/watch.py")],
+           "eventsource": ["node", str(ROOT / "tests/examples/watch.mjs")]}
 WORDS = {"role": "external", "timeout": "10s", "attempts": 2, "backoff": "100ms",
          "results": ["events.words"]}
 PATIENCE = 60
@@ -114,13 +121,40 @@ class Site:
         command = [SITE, verb, "--dir", self.dir, *words]
         subprocess.run(command, check=True, env=os.environ | variables)
 
-    def api(self, path, body=None):
+    def api(self, path, body=None, more=None):
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.json['admin_token']}",
-                   "Content-Type": "application/json"}
+                   "Content-Type": "application/json"} | (more or {})
         request = urllib.request.Request(self.json["url"] + path, data, headers)
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    def insist(self, path, body):
+        """Asks until the site is there to answer."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        def answered():
+            try:
+                return self.api(path, body, headers)
+            except (urllib.error.URLError, ConnectionError) as error:
+                assert getattr(error, "code", 500) >= 500, error
+        return wait_for(f"an answer of {path}", answered)
+
+    def post(self):
+        """Publishes a post; gives its slug."""
+        slug = f"watched-{uuid.uuid4().hex}"
+        self.api("/api/v1/posts", {"slug": slug, "title": "Watched", "markdown": "Text.",
+                                   "tags": [], "status": "published"})
+        return slug
+
+    def comment(self, slug, body):
+        self.insist(f"/api/v1/posts/{slug}/comments", {"author": "Ada", "body": body})
+
+    def kill_web(self):
+        """Ends web by signal 9, and waits for the next one."""
+        pid = lambda: json.loads((self.dir / "site.json").read_text())["pids"]["web"]
+        before = pid()
+        os.kill(before, signal.SIGKILL)
+        wait_for("another web", lambda: pid() not in (None, before))
 
     def start(self, language, name):
         """Starts worker or enqueue of an example."""
@@ -347,6 +381,58 @@ def example_resumes(language, suffix):
     return check
 
 
+class Window:
+    """A real client of events that runs, and what it has said."""
+
+    def __init__(self, command, *words):
+        self.said = []
+        self.process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+
+    def told(self, what):
+        """What it has said of `what`."""
+        return [it[what] for it in list(self.said) if what in it]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def client_resumes(name):
+    """The check that a real client hears all once, in order, over a kill of web."""
+    def check(site):
+        slug, url = site.post(), site.json["url"]
+        with Window(CLIENTS[name], url, slug) as window:
+            wait_for("an open stream", lambda: window.told("open"))
+            bodies = [f"comment {number}" for number in range(20)]
+            for body in bodies[:10]:
+                site.comment(slug, body)
+            wait_for("the first comments", lambda: len(window.told("comment")) == 10)
+            site.kill_web()
+            for body in bodies[10:]:
+                site.comment(slug, body)
+            wait_for("the others", lambda: len(window.told("comment")) >= 20)
+            assert len(window.told("open")) == 2, window.said
+            assert window.told("comment") == bodies, window.said
+            places = [int(place.rsplit("-")[-1]) for place in window.told("id")]
+            assert places == sorted(set(places)), places
+            assert not window.told("reset"), window.said
+        with Window(CLIENTS[name], url, slug, "abc123-7") as window:
+            wait_for("a reset", lambda: window.told("reset"))
+            site.comment(slug, "after the reset")
+            wait_for("what comes then", lambda: window.told("comment") == ["after the reset"])
+            assert sorted(window.told("reset")[0]) == sorted(bodies), window.said
+    check.__doc__ = f"{name}: all comments once and in order over a kill of web, and a reset"
+    return check
+
+
 def envelopes_satisfy_the_schema(site):
     """what the site has sent and both examples have ordered satisfies the schema"""
     check = validator(SCHEMAS / "envelope.schema.json")
@@ -379,7 +465,8 @@ ON_A_SITE = [example_works(PYTHON, "py"), example_works(NODE, "mjs"),
              example_chooses_its_pause(PYTHON, "py"), example_chooses_its_pause(NODE, "mjs"),
              results_can_be_watched,
              example_goes_on(PYTHON, "py"), example_goes_on(NODE, "mjs"),
-             example_resumes(PYTHON, "py"), example_resumes(NODE, "mjs")]
+             example_resumes(PYTHON, "py"), example_resumes(NODE, "mjs"),
+             client_resumes("httpx-sse"), client_resumes("eventsource")]
 
 
 def passed(check, *arguments):

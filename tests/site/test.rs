@@ -101,9 +101,11 @@ fn faults(arguments: &[String]) -> Result<(), String> {
     cargo(&command, if arguments.is_empty() { &short } else { arguments })
 }
 
-/// The programs of `examples/`, in other languages, on a site of their own.
+/// The programs of `examples/` and real clients of events, in other languages, on a site of
+/// their own.
 fn examples(arguments: &[String]) -> Result<(), String> {
     node_modules(&place::root().join("examples/node"))?;
+    node_modules(&tests().join("examples"))?;
     let python = python()?.display().to_string();
     cargo(&stack::build::BUILD, &[])?;
     let site = place::program().map_err(|error| error.to_string())?.display().to_string();
