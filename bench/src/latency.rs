@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::site::Site;
 use support::sse::Events;
 
@@ -12,7 +12,13 @@ use crate::report::{keep, percentile};
 /// Comments that are not counted: connections open, pages are read in.
 const WARM_UP: usize = 20;
 
+/// Measures it and keeps the figures.
 pub async fn run(comments: usize) {
+    keep("latency", &measure(comments).await);
+}
+
+/// Measures it, prints the figures and gives them.
+pub async fn measure(comments: usize) -> Value {
     let site = Site::start(&[("COMMENTS_MODERATION", "none")]);
     let slug = site.post("latency").await;
     let mut window = Events::open(&site.visitor(), &format!("topic=comments.{slug}"), None).await;
@@ -33,7 +39,7 @@ pub async fn run(comments: usize) {
         println!("{name:<28} {p50:>8.2} {p99:>8.2} {max:>8.2}");
         json!({"name": name, "p50_ms": p50, "p99_ms": p99, "max_ms": max})
     });
-    keep("latency", &json!({"comments": comments, "rows": rows}));
+    json!({"comments": comments, "rows": rows})
 }
 
 async fn one(site: &Site, slug: &str, number: usize, window: &mut Events) -> (Duration, Duration) {

@@ -1,11 +1,16 @@
-//! Benchmarks of the running site and of its queue; each prints a table and
-//! keeps a JSON.
+//! Benchmarks of the running site, its queue and its live hub; each prints a
+//! table and keeps a JSON.
 
 mod latency;
+mod live;
 mod memory;
 mod pattern;
+mod program;
 mod queue;
 mod report;
+mod setup;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
@@ -29,6 +34,8 @@ enum Part {
         #[arg(long, default_value_t = 200)]
         comments: usize,
     },
+    /// The live hub beside nchan, Pushpin, PocketBase and a stock SSE handler
+    Live(live::Options),
     /// Resident memory of each binary of an idle site
     Memory,
     /// The work queue beside River, BullMQ and JetStream alone
@@ -38,19 +45,39 @@ enum Part {
     /// One process of a contestant
     #[command(hide = true)]
     Contestant(queue::Process),
+    /// The clients of the live hub and its peers
+    #[command(hide = true)]
+    Crowd(live::crowd::Process),
+    /// The stock SSE handler's server
+    #[command(hide = true)]
+    Stock(live::stock::Process),
     /// The plain request's server
     #[command(hide = true)]
     Plain(pattern::plain::Server),
 }
 
-fn main() {
+fn main() -> ExitCode {
     match Cli::parse().part {
         Part::Latency { comments } => small().block_on(latency::run(comments)),
+        Part::Live(options) => return ended(live::run(&options)),
         Part::Memory => memory::run(),
         Part::Queue(options) => queue::run(&options),
         Part::Pattern(options) => small().block_on(pattern::run(&options)),
         Part::Contestant(process) => like_the_site().block_on(process.run()),
+        Part::Crowd(clients) => return ended(clients.run()),
+        Part::Stock(server) => like_the_site().block_on(server.run()),
         Part::Plain(server) => like_the_site().block_on(server.run()),
+    }
+    ExitCode::SUCCESS
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
     }
 }
 

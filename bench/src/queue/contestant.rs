@@ -80,11 +80,6 @@ impl Contestant {
     }
 }
 
-/// This program, to be run as a process of a contestant.
-pub fn this_program() -> Command {
-    Command::new(std::env::current_exe().expect("a running program has a path"))
-}
-
 /// NATS as the site has it.
 pub struct Nats {
     server: stack::Nats,
@@ -131,7 +126,7 @@ struct River {
 impl River {
     fn start(program: PathBuf, workers: usize) -> Result<Self, String> {
         let river = Self { program, workers, postgres: Postgres::start()? };
-        super::install::finished(&mut river.command("migrate"))?;
+        crate::setup::finished(&mut river.command("migrate"))?;
         Ok(river)
     }
 

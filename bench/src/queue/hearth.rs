@@ -23,10 +23,11 @@ use worker::registry::{Outcome, Registry};
 use worker::runner::running::Running;
 use worker::runner::{self, Shared};
 
-use super::contestant::{Store, this_program};
+use super::contestant::Store;
 use super::measure::Ground;
 use super::noop::{NoOp, lots, say, say_now, told};
-use super::program::now;
+use crate::program::now;
+use crate::setup::this_program;
 
 /// Between two looks at the database for an effect that is being committed.
 const LOOK: Duration = Duration::from_micros(50);

@@ -8,8 +8,10 @@ use std::process::Command;
 
 use stack::place;
 
-/// Debian's packages of Redis, with the libraries that only it needs.
-const REDIS: [&str; 4] = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1"];
+use crate::setup::{built, cache, finished, libraries, unpack};
+
+/// Debian's package of Redis.
+const REDIS: &str = "redis-server";
 /// What the peer of BullMQ is made of.
 const BULLMQ: [&str; 4] = ["package.json", "package-lock.json", ".npmrc", "main.js"];
 
@@ -47,39 +49,13 @@ impl Peers {
     }
 }
 
-/// Runs a command to its end.
-///
-/// # Errors
-/// What it printed, when it failed.
-pub fn finished(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        return Ok(text(&output.stdout));
-    }
-    let printed = format!("{} {}", text(&output.stdout), text(&output.stderr));
-    let program = command.get_program().display();
-    Err(format!("{program} ended with {}: {}", output.status, printed.trim()))
-}
-
 /// Where what is pinned of a peer is.
 pub fn source(peer: &str) -> PathBuf {
     place::root().join("bench/queue-peers").join(peer)
 }
 
-fn cache(peer: &str) -> Result<PathBuf, String> {
-    let dir = place::cache_dir().join("peers").join(peer);
-    fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    Ok(dir)
-}
-
-/// Go keeps what it has built: a second build takes a second.
 fn river() -> Result<PathBuf, String> {
-    let program = cache("river")?.join("river");
-    let mut build = Command::new("go");
-    build.current_dir(source("river")).args(["build", "-mod=readonly", "-o"]).arg(&program);
-    finished(build.arg("."))?;
-    Ok(program)
+    built(&source("river"), "river")
 }
 
 /// By `npm install` and not `npm ci`: the latter refuses a lock that leaves out
@@ -132,29 +108,11 @@ fn redis() -> Result<RedisServer, String> {
         return Ok(own);
     }
     let root = cache("redis")?;
-    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    let libraries = Some(root.join(libraries));
+    let libraries = Some(libraries(&root));
     let unpacked = RedisServer { program: root.join("usr/bin/redis-server"), libraries };
     if unpacked.version().is_err() {
-        unpack(&root)?;
+        unpack(&root, &[REDIS])?;
         unpacked.version()?;
     }
     Ok(unpacked)
-}
-
-fn unpack(root: &Path) -> Result<(), String> {
-    let download = || {
-        let mut apt = Command::new("apt-get");
-        finished(apt.current_dir(root).arg("download").args(REDIS))
-    };
-    if download().is_err() {
-        finished(Command::new("apt-get").arg("update"))?;
-        download()?;
-    }
-    let entries = fs::read_dir(root).map_err(|error| error.to_string())?.flatten();
-    let packages = entries.map(|entry| entry.path());
-    for package in packages.filter(|path| path.extension().is_some_and(|it| it == "deb")) {
-        finished(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root))?;
-    }
-    Ok(())
 }

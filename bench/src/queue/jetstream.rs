@@ -16,10 +16,11 @@ use shared::jobs::enqueue::Priority;
 use shared::subject::{self, JobAddress};
 use uuid::Uuid;
 
-use super::contestant::{Nats, this_program};
+use super::contestant::Nats;
 use super::measure::Ground;
 use super::noop::{NoOp, lots, say, say_now, told};
-use super::program::now;
+use crate::program::now;
+use crate::setup::this_program;
 
 /// Jobs of one message, as in Hearth.
 const PACK: usize = 500;

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::program::{Program, now};
 use crate::memory::resident_kib;
+use crate::program::{Program, now};
 use crate::report::percentile;
 
 /// The processes of a contestant, on servers of their own.

@@ -6,7 +6,6 @@ mod install;
 mod jetstream;
 mod measure;
 mod noop;
-mod program;
 mod servers;
 mod table;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::jobs::Job;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::program::now;
+use crate::program::now;
 
 /// Jobs that are enqueued together.
 pub const LOT: usize = 1000;

@@ -3,16 +3,14 @@
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use stack::TempDir;
 use stack::ports::Port;
 
-use super::install::{RedisServer, finished};
+use super::install::RedisServer;
+use crate::setup::{Server, finished};
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
 /// PostgreSQL refuses to be root; then it is this user.
 const NOBODY: u32 = 65_534;
 /// What its manual advises for a small machine; durable, as it is by default.
@@ -24,39 +22,6 @@ const POSTGRES: [&str; 6] = [
     "synchronous_commit=on",
     "listen_addresses=127.0.0.1",
 ];
-
-/// A server that ends with this value.
-struct Server(Child);
-
-impl Server {
-    fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
-        let file = std::fs::File::create(log).map_err(|error| error.to_string())?;
-        let errors = file.try_clone().map_err(|error| error.to_string())?;
-        let started = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
-        started.map(Self).map_err(|error| format!("{command:?} does not start: {error}"))
-    }
-
-    /// Waits until `ready`, as long as it lives.
-    fn wait(&mut self, log: &Path, ready: impl Fn() -> bool) -> Result<(), String> {
-        let deadline = Instant::now() + READY_WITHIN;
-        while !ready() {
-            let ended = self.0.try_wait().is_ok_and(|status| status.is_some());
-            if ended || Instant::now() > deadline {
-                let log = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(format!("a server is not ready: {}", log.trim()));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
-}
 
 /// A cluster of its own.
 pub struct Postgres {

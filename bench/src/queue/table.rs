@@ -5,10 +5,11 @@ use support::site::Site;
 
 use super::Options;
 use super::contestant::Contestant;
-use super::install::{Peers, finished};
+use super::install::Peers;
 use super::measure::Alone;
 use crate::memory::resident_kib;
 use crate::report::keep;
+use crate::setup::finished;
 
 /// What one round found.
 pub struct Round {

@@ -19,8 +19,9 @@ use decoder::Decoder;
 use socket::connection;
 pub use socket::{SOURCES, connection_of, raise_descriptor_limit};
 
-/// Connections that may be opened at once: fewer than a server's backlog.
-pub const AT_ONCE: usize = 256;
+/// Connections that may be opened at once: fewer than the 128 that wait for a
+/// server that was told nothing. More would be dropped, and come a second later.
+pub const AT_ONCE: usize = 100;
 /// The pause after a connection that was refused or cut.
 const AGAIN: Duration = Duration::from_millis(250);
 const WAKER: Token = Token(usize::MAX);

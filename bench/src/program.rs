@@ -6,10 +6,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 /// What takes longer than this does not come any more.
 const WITHIN: Duration = Duration::from_secs(300);
 
-/// Half of a contestant; it ends with this value.
+/// A process; it ends with this value.
 pub struct Program {
     child: Child,
     stdin: ChildStdin,
@@ -55,13 +57,26 @@ impl Program {
     /// # Errors
     /// When it says something else, or nothing.
     pub fn hear(&self, word: &str) -> Result<u64, String> {
-        let line = self.lines.recv_timeout(WITHIN);
-        let line = line.map_err(|error| format!("it never said {word}: {error}"))?;
+        let line = self.line(word)?;
         let (said, number) = line.split_once(' ').unwrap_or((&line, "0"));
         match number.parse() {
             Ok(number) if said == word => Ok(number),
             _ => Err(format!("it said {line:?} and not {word}")),
         }
+    }
+
+    /// Waits for its answer to what it was told.
+    ///
+    /// # Errors
+    /// When it says something else, or nothing.
+    pub fn answer<T: DeserializeOwned>(&self) -> Result<T, String> {
+        let line = self.line("anything")?;
+        serde_json::from_str(&line).map_err(|error| format!("it said {line:?}: {error}"))
+    }
+
+    fn line(&self, awaited: &str) -> Result<String, String> {
+        let line = self.lines.recv_timeout(WITHIN);
+        line.map_err(|error| format!("it never said {awaited}: {error}"))
     }
 }
 
