@@ -1,5 +1,7 @@
 //! Every subject and stream name on the bus.
 
+mod pattern;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::jobs::enqueue::Priority;
+pub use pattern::{BadPattern, Pattern};
 
 /// Stream of work to be done once.
 pub const JOBS: &str = "JOBS";
@@ -41,6 +44,8 @@ pub const TERMINATED: &str = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.JOBS.*"
 
 /// What workers are told at once; not stored.
 pub const CONTROL: &str = "control.workers";
+/// Where a process without databases asks `web` who somebody is.
+pub const DESK: &str = "desk.web";
 
 /// How far jobs of external queues are, as their programs say: `progress.<queue>`;
 /// not stored.

@@ -89,14 +89,17 @@ pub const ACCESS_KEY: &str = "hearth";
 pub const OFFSITE_ACCESS_KEY: &str = "offsite";
 
 /// Further variables of the site that are kept with the stack when the caller sets them.
-const TAKEN_OVER: [&str; 10] = [
+const TAKEN_OVER: [&str; 13] = [
     "COMMENTS_MODERATION",
     "GEOIP_DB",
     "HTTP_CONNECTIONS",
     "HTTP_CONNECTIONS_PER_ADDRESS",
     "LIVE_CONNECTIONS",
     "LIVE_CONNECTIONS_PER_ADDRESS",
+    "LIVE_ORIGINS",
     "LIVE_RETURN_SECONDS",
+    "LIVE_TOPICS",
+    "LIVE_TOPIC_BYTES",
     "RUST_LOG",
     "LOG_LEVEL",
     "LOG_FORMAT",

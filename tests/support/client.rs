@@ -32,6 +32,11 @@ impl Client {
         Self { http, base: base.trim_end_matches('/').to_owned(), headers: Vec::new() }
     }
 
+    /// The same client at another address.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), ..self.clone() }
+    }
+
     /// The same client with one more header on each request.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();

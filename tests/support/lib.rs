@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod crowd;
+pub mod edge;
 pub mod image;
 pub mod site;
 pub mod sse;

@@ -101,6 +101,19 @@ impl Site {
         Client::new(url).bearer(self.json()["admin_token"].as_str().expect("a token"))
     }
 
+    /// The admin, by a browser's session.
+    pub async fn session(&self) -> Client {
+        let link = self.exec(&["web", "admin", "signin-link"]).stdout;
+        let link = String::from_utf8_lossy(&link).trim().to_owned();
+        let (_, path) =
+            link.split_once("//").and_then(|(_, rest)| rest.split_once('/')).expect("a link");
+        let signed_in = self.visitor().get(&format!("/{path}")).await.expect(303);
+        let cookies = signed_in.headers.get_all("set-cookie").iter();
+        let pairs: Vec<&str> =
+            cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next()).collect();
+        self.visitor().with("cookie", &pairs.join("; "))
+    }
+
     /// A client of a binary's ops listener.
     pub fn ops(&self, name: &str) -> Client {
         Client::new(self.json()["ops"][name].as_str().expect("an ops address"))
@@ -185,7 +198,8 @@ pub fn binary(name: &str) -> PathBuf {
     built.into_iter().find(|path| path.is_file()).unwrap_or_else(|| panic!("{name} is not built"))
 }
 
-fn free_port() -> u16 {
+/// A port that nobody uses.
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

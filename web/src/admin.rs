@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::db::users::{self, Token, User};
+use shared::db::tokens::{self, NewToken, Scope, Token};
+use shared::db::users::{self, User};
 use shared::db::{Data, Ttl, ttl};
 use shared::signin;
 use shared::time::Instant;
@@ -26,7 +27,13 @@ pub async fn run(config: AdminConfig, command: Admin, as_json: bool) -> Result<S
         Admin::SigninLink => link(&config, &user, as_json).await,
         Admin::Token { list: true, .. } => list(&data, &user, as_json).await,
         Admin::Token { revoke: Some(which), .. } => revoke(&data, &user, which, as_json).await,
-        Admin::Token { name, .. } => token(&data, user, name, as_json).await,
+        Admin::Token { name, watch, expires, .. } => {
+            let scope = if watch.is_empty() { Scope::Site } else { Scope::Watch(watch) };
+            let expires_at = expires.map(|life| Instant::now().plus(life));
+            let secret = signin::token();
+            let hash = signin::token_hash(&secret);
+            token(&data, user, (secret, NewToken { name, hash, scope, expires_at }), as_json).await
+        }
     }
 }
 
@@ -40,28 +47,45 @@ async fn link(config: &AdminConfig, user: &User, as_json: bool) -> Result<String
     Ok(if as_json { json!({"url": url, "expires_at": ends}).to_string() } else { url })
 }
 
-async fn token(data: &Data, user: User, name: String, as_json: bool) -> Result<String, Error> {
-    let secret = signin::token();
-    users::add_token(data, user.id, name.clone(), signin::token_hash(&secret)).await?;
-    let told = json!({"token": secret, "name": name, "user": user.email});
+async fn token(
+    data: &Data,
+    user: User,
+    (secret, token): (String, NewToken),
+    as_json: bool,
+) -> Result<String, Error> {
+    tokens::add(data, user.id, token.clone()).await?;
+    let NewToken { name, scope, expires_at, .. } = token;
+    let told = json!({
+        "token": secret, "name": name, "user": user.email, "watch": scope,
+        "expires_at": expires_at,
+    });
     Ok(if as_json { told.to_string() } else { secret })
 }
 
 async fn list(data: &Data, user: &User, as_json: bool) -> Result<String, Error> {
-    let tokens = users::tokens(data, user.id).await?;
+    let tokens = tokens::list(data, user.id).await?;
     if as_json {
         return Ok(json!({"items": tokens}).to_string());
     }
-    let line = |token: &Token| {
-        let made = token.created_at.format("%Y-%m-%d %H:%M UTC");
-        format!("{}  {made}  {}", token.id, token.name)
-    };
     let lines: Vec<String> = tokens.iter().map(line).collect();
     Ok(if lines.is_empty() { "There is no token.".to_owned() } else { lines.join("\n") })
 }
 
+fn line(token: &Token) -> String {
+    let minute = |at: Instant| at.format("%Y-%m-%d %H:%M UTC");
+    let mut line = format!("{}  {}  {}", token.id, minute(token.created_at), token.name);
+    if let Some(shapes) = token.watch.shapes() {
+        line.push_str(&format!("  watches {shapes}"));
+    }
+    if let Some(end) = token.expires_at {
+        let verb = if end > Instant::now() { "expires" } else { "expired" };
+        line.push_str(&format!("  {verb} {}", minute(end)));
+    }
+    line
+}
+
 async fn revoke(data: &Data, user: &User, which: String, as_json: bool) -> Result<String, Error> {
-    let revoked = users::revoke_tokens(data, user.id, which.clone()).await?;
+    let revoked = tokens::revoke(data, user.id, which.clone()).await?;
     match revoked {
         0 => Err(Error::NoToken(which)),
         _ if as_json => Ok(json!({"revoked": revoked}).to_string()),

@@ -1,12 +1,15 @@
 //! What `web` takes from the environment.
 
+mod live;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use shared::config::{self, Env, LocalStore, Mistakes, Moderation};
 use shared::telemetry::log::Log;
 use url::Url;
+
+pub use live::{Connections, Origins, Rules};
 
 /// Everything that `web serve` is told.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// How many connections there may be.
     pub connections: Connections,
+    /// What those who watch may ask for.
+    pub rules: Rules,
     /// Which comments wait for the admin; the worker applies it, the admin's
     /// settings page shows it.
     pub moderation: Moderation,
@@ -44,12 +49,10 @@ impl Config {
     /// # Errors
     /// Every mistake, by variable.
     pub fn read(mut env: Env) -> Result<Self, Mistakes> {
-        let takes = "an address, such as 127.0.0.1:8080";
-        let http_addr = env.with_default("SITE_HTTP_ADDR", takes, ([127, 0, 0, 1], 8080).into());
         let queues = PathBuf::from("deploy/queues.yml");
         let config = Self {
             log: Log::from_env(&mut env),
-            http_addr,
+            http_addr: http_addr(&mut env),
             ops_addr: config::ops_addr(&mut env),
             site_url: config::site_url(&mut env),
             data_dir: config::data_dir(&mut env),
@@ -59,6 +62,7 @@ impl Config {
             queues_file: env.with_default("QUEUES_FILE", "a file", queues),
             trusted_proxies: config::trusted_proxies(&mut env),
             connections: Connections::read(&mut env),
+            rules: Rules::read(&mut env),
             moderation: config::moderation(&mut env),
         };
         env.finish(config)
@@ -77,32 +81,41 @@ impl Config {
     }
 }
 
-/// How many connections there may be, and when the others come back.
-#[derive(Debug, Clone, Copy)]
-pub struct Connections {
-    /// Connections for requests, in all.
-    pub http: usize,
-    /// Of these, for one address that is no trusted proxy.
-    pub http_each: u32,
-    /// Connections that watch, in all.
-    pub live: usize,
-    /// Of these, for one address of a visitor.
-    pub live_each: u32,
-    /// At a shutdown, those who watch come back within this time.
-    pub spread: Duration,
+/// What a live edge is told: `web serve --role live`.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// What to log, and how.
+    pub log: Log,
+    /// Where those who watch come in.
+    pub http_addr: SocketAddr,
+    /// Where health, readiness and metrics are served.
+    pub ops_addr: SocketAddr,
+    /// NATS.
+    pub nats_url: Url,
+    /// Addresses and networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How many connections there may be.
+    pub connections: Connections,
+    /// What those who watch may ask for.
+    pub rules: Rules,
 }
 
-impl Connections {
-    fn read(env: &mut Env) -> Self {
-        let count = "a number of connections, such as 4096";
-        let seconds = "a number of seconds, such as 3";
-        Self {
-            http: env.with_default("HTTP_CONNECTIONS", count, 4096),
-            http_each: env.with_default("HTTP_CONNECTIONS_PER_ADDRESS", count, 256),
-            live: env.with_default("LIVE_CONNECTIONS", count, 20_000),
-            live_each: env.with_default("LIVE_CONNECTIONS_PER_ADDRESS", count, 100),
-            spread: Duration::from_secs(env.with_default("LIVE_RETURN_SECONDS", seconds, 3)),
-        }
+impl EdgeConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every mistake, by variable.
+    pub fn read(mut env: Env) -> Result<Self, Mistakes> {
+        let config = Self {
+            log: Log::from_env(&mut env),
+            http_addr: http_addr(&mut env),
+            ops_addr: config::ops_addr(&mut env),
+            nats_url: config::nats_url(&mut env),
+            trusted_proxies: config::trusted_proxies(&mut env),
+            connections: Connections::read(&mut env),
+            rules: Rules::read(&mut env),
+        };
+        env.finish(config)
     }
 }
 
@@ -132,6 +145,11 @@ impl AdminConfig {
     }
 }
 
+fn http_addr(env: &mut Env) -> SocketAddr {
+    let takes = "an address, such as 127.0.0.1:8080";
+    env.with_default("SITE_HTTP_ADDR", takes, ([127, 0, 0, 1], 8080).into())
+}
+
 fn admin_email(env: &mut Env) -> String {
     let takes = "an e-mail address, such as me@example.com";
     let email: String = env.required("SITE_ADMIN_EMAIL", takes, String::new());
@@ -144,6 +162,15 @@ fn admin_email(env: &mut Env) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edge_needs_nats_alone() {
+        let vars = [("NATS_URL".to_owned(), "nats://127.0.0.1:4222".to_owned())];
+        assert!(EdgeConfig::read(Env::new(vars)).is_ok());
+        let Mistakes(missing) = EdgeConfig::read(Env::new([])).expect_err("a mistake");
+        assert_eq!(missing.len(), 1, "{missing:?}");
+        assert_eq!(missing[0].variable, "NATS_URL");
+    }
 
     #[test]
     fn every_mistake_is_named_at_once() {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use shared::db::posts::SaveError;
 use shared::error::chain;
 use shared::overview::{self, QueueFault, Undone};
+use shared::subject::Pattern;
 use shared::{blobs, db};
 
 /// The result of a handler.
@@ -41,6 +42,9 @@ pub enum Error {
     /// Whoever is signed in may not do this.
     #[error("this is not yours to see or do")]
     Forbidden,
+    /// The token is for watching some topics alone.
+    #[error("this token may watch {0} at /events, and nothing else")]
+    WatchOnly(String),
     /// The request comes from another site's page.
     #[error("this request was sent from another site's page, and was not carried out")]
     CrossSite,
@@ -105,6 +109,13 @@ impl Error {
         Self::Unavailable(problem.into())
     }
 
+    /// The token is for watching topics of these shapes alone.
+    #[must_use]
+    pub fn watch_only(patterns: &[Pattern]) -> Self {
+        let shapes: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        Self::WatchOnly(shapes.join(", "))
+    }
+
     /// One field that cannot be taken.
     pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.into(), detail: detail.into() }])
@@ -116,7 +127,7 @@ impl Error {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::CrossSite | Self::WatchOnly(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::auth::{self, csrf};
 use crate::error::{Error, Fault};
+use crate::metrics::Metrics;
 use crate::page;
 use crate::state::AppState;
 
@@ -54,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Cause {
 }
 
 /// Names the request, logs what became of it, and measures it.
-pub async fn trace(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn trace(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
     request.extensions_mut().insert(Cause(id));
     let method = request.method().clone();
@@ -69,7 +70,7 @@ pub async fn trace(State(state): State<AppState>, mut request: Request, next: Ne
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         });
         let took = started.elapsed();
-        state.metrics.count(&method, route.as_deref(), response.status(), took);
+        metrics.count(&method, route.as_deref(), response.status(), took);
         let status = response.status().as_u16();
         if method == Method::GET || method == Method::HEAD {
             tracing::debug!(status, ?took, "answered");
@@ -90,13 +91,13 @@ fn loggable<'a>(path: &'a str, route: Option<&'a str>) -> &'a str {
 }
 
 /// Adds what tells browsers to be careful.
-pub async fn security(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn security(State(https): State<bool>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
-    if state.config.is_https() {
+    if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     response
@@ -149,6 +150,16 @@ pub async fn faults(State(state): State<AppState>, request: Request, next: Next)
     let response = next.run(request).await;
     match fault_of(&response) {
         Some(fault) => show(&state, asked, response, fault).await,
+        None => response,
+    }
+}
+
+/// Shows each fault as problem details: where there are no pages.
+pub async fn problems(request: Request, next: Next) -> Response {
+    let asked = Asked::of(&request);
+    let response = next.run(request).await;
+    match fault_of(&response) {
+        Some(fault) => replace(response, fault.status, problem(&fault, &asked.id())),
         None => response,
     }
 }
@@ -213,6 +224,11 @@ async fn show(state: &AppState, asked: Asked, bare: Response, fault: Fault) -> R
         let viewer = auth::look_up(&asked.headers, state).await.ok().flatten();
         page::fault(state, &asked.uri, viewer.map(|viewer| viewer.user), &fault, asked.id()).await
     };
+    replace(bare, status, shown)
+}
+
+/// The answer with what is shown of its fault; its own headers stay.
+fn replace(bare: Response, status: StatusCode, shown: Response) -> Response {
     let (mut parts, _empty) = bare.into_parts();
     let (with, body) = shown.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

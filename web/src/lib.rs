@@ -7,6 +7,7 @@ pub mod cli;
 pub mod compress;
 pub mod config;
 pub mod drain;
+pub mod edge;
 pub mod error;
 pub mod extract;
 pub mod hits;
@@ -17,6 +18,7 @@ pub mod once;
 pub mod page;
 pub mod params;
 pub mod plain;
+pub mod queues_file;
 pub mod router;
 pub mod routes;
 pub mod server;
@@ -27,6 +29,7 @@ pub mod views;
 pub mod visitor;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::bus::relay;
@@ -64,6 +67,16 @@ pub async fn serve(
     let places = Places::new(config.connections.http, config.connections.http_each);
     let trusted = config.trusted_proxies.clone();
     let server = Server::new((router::router(state), hub), trusted, places, shutdown.clone());
+    served(server, listener, &shutdown).await;
+    drain.cancel();
+    if tokio::time::timeout(DRAIN, relay).await.is_err() {
+        tracing::warn!("the outbox is left to the other processes");
+    }
+    ops.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// Serves until `shutdown`, and then what is under way, for a while.
+pub(crate) async fn served(server: Arc<Server>, listener: TcpListener, shutdown: &Shutdown) {
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -72,9 +85,4 @@ pub async fn serve(
         () = server.run(listener) => {}
         () = overdue => tracing::warn!("requests were still under way and are cut off"),
     }
-    drain.cancel();
-    if tokio::time::timeout(DRAIN, relay).await.is_err() {
-        tracing::warn!("the outbox is left to the other processes");
-    }
-    ops.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -7,8 +7,9 @@ use clap::Parser as _;
 use shared::config::Env;
 use shared::error::chain;
 use web::admin;
-use web::cli::{Cli, Command};
-use web::config::{AdminConfig, Config};
+use web::cli::{Cli, Command, Role};
+use web::config::{AdminConfig, Config, EdgeConfig};
+use web::edge;
 use web::start::{self, Error};
 
 /// Blocking work at once at most: the databases' readers, and files.
@@ -32,7 +33,12 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Error> {
     let env = Env::from_process();
     match cli.command {
-        Command::Serve => {
+        Command::Serve { role: Role::Live } => {
+            let config = EdgeConfig::read(env)?;
+            config.log.start();
+            block_on(edge::run(config))?
+        }
+        Command::Serve { role: Role::All } => {
             let config = Config::read(env)?;
             config.log.start();
             block_on(start::run(config))?

@@ -43,7 +43,6 @@ fn pages() -> Vec<Route> {
         ("/sw.js", get(assets::service_worker)),
         ("/offline", get(offline::page)),
         ("/media/{*key}", get(media::get).head(media::head)),
-        ("/events", get(hub::sse::events)),
         ("/hits", post(hits::route::hit)),
         ("/signin", get(signin::form).post(signin::ask)),
         ("/signin/code", get(signin::code_form).post(signin::enter)),
@@ -174,7 +173,7 @@ fn without_slash(path: &str) -> Option<&str> {
 
 /// The whole site.
 pub fn router(state: AppState) -> Router {
-    let mut router = Router::new();
+    let mut router = Router::new().route("/events", hub::sse::route(&state.live));
     for (path, answers) in pages().into_iter().chain(admin_pages()) {
         router = router.route(path, answers);
     }
@@ -188,9 +187,9 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), layers::same_site))
         .layer(middleware::from_fn(layers::not_modified))
         .layer(middleware::from_fn_with_state(state.clone(), layers::faults))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::security))
+        .layer(middleware::from_fn_with_state(state.config.is_https(), layers::security))
         .layer(middleware::from_fn(compress::gzip))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::trace))
+        .layer(middleware::from_fn_with_state(state.metrics.clone(), layers::trace))
         .with_state(state)
 }
 

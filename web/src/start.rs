@@ -11,9 +11,10 @@ use shared::telemetry::ops::Ops;
 use shared::{blobs, config::Mistakes};
 use tokio::net::TcpListener;
 
+use crate::auth::desk::{self, Records};
 use crate::config::Config;
 use crate::hits::Packer;
-use crate::hub::Hub;
+use crate::hub::{Hub, Meters};
 use crate::metrics::Metrics;
 use crate::routes::upload;
 use crate::server;
@@ -70,12 +71,14 @@ pub async fn run(config: Config) -> Result<(), Error> {
     upload::forget_leftovers(&config.data_dir);
     let bus = Bus::connect(&config.nats_url, "web").await?;
     tokio::spawn(keep_trying_streams(bus.clone(), shutdown.clone()));
-    let hub = Hub::start(bus.clone(), config.connections.spread, shutdown.clone())?;
-    let packer = Packer::start(bus.clone(), &config.data_dir, drain.clone());
     let mut ops = Ops::default();
-    let metrics = Metrics::new(ops.registry());
+    let (metrics, meters) = (Metrics::new(ops.registry()), Meters::new(ops.registry()));
+    let hub = Hub::start(bus.clone(), meters, config.connections.spread, shutdown.clone())?;
+    let packer = Packer::start(bus.clone(), &config.data_dir, drain.clone());
     let state = AppState::new(config, databases, bus, (hub, packer), metrics)?;
     checks(&mut ops, &state);
+    let records = Records { register: state.register.clone(), queues: state.queues.clone() };
+    tokio::spawn(desk::answer(state.bus.clone(), records, shutdown.clone()));
     tracing::info!(
         http = %listener.local_addr()?,
         ops = %ops_listener.local_addr()?,
@@ -85,7 +88,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     Ok(())
 }
 
-async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) async fn listen(
+    variable: &'static str,
+    address: SocketAddr,
+) -> Result<TcpListener, Error> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| Error::Listen { variable, address, source })
 }

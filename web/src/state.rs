@@ -1,22 +1,24 @@
 //! What every handler can reach.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRef;
 use axum::http::HeaderMap;
 use shared::blobs::{self, Bucket, Store};
 use shared::bus::Bus;
 use shared::db::{self, Data, Ttl, ttl};
-use shared::queues::Queues;
 
+use crate::auth::desk::{Desk, Records};
+use crate::auth::proof::Register;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hits::Packer;
 use crate::hits::limit::HitLimit;
-use crate::hub::Hub;
+use crate::hub::{Hub, Live};
 use crate::metrics::Metrics;
-use crate::server::places::Places;
+use crate::queues_file::QueuesFile;
 use crate::visitor::{self, Peer, Salts};
 
 /// Handle to what every handler can reach; a clone is one more reference.
@@ -39,8 +41,10 @@ pub struct Site {
     pub private: Bucket,
     /// Live updates.
     pub hub: Hub,
-    /// Places for those who watch.
-    pub live: Arc<Places>,
+    /// Who asks.
+    pub register: Register,
+    /// What those who watch need.
+    pub live: Live,
     /// Page views on their way in.
     pub packer: Packer,
     /// How many page views each household sent.
@@ -49,8 +53,8 @@ pub struct Site {
     pub salts: Salts,
     /// What is measured of requests.
     pub metrics: Metrics,
-    /// The file of queues as it was when it was last without a mistake.
-    pub queues: Mutex<Option<Queues>>,
+    /// The file of queues.
+    pub queues: QueuesFile,
 }
 
 /// A counter of what one visitor does.
@@ -72,6 +76,12 @@ impl Deref for AppState {
     }
 }
 
+impl FromRef<AppState> for Live {
+    fn from_ref(state: &AppState) -> Self {
+        state.live.clone()
+    }
+}
+
 impl AppState {
     /// Puts the parts together.
     ///
@@ -89,7 +99,11 @@ impl AppState {
         let private = store.bucket(&config.store.private)?;
         let salts = Salts::new(ttl.clone());
         let hit_limit = HitLimit::default();
-        let live = Places::new(config.connections.live, config.connections.live_each);
+        let register = Register::new(data.clone(), ttl.clone(), config.is_https());
+        let queues = QueuesFile::new(config.queues_file.clone());
+        let desk = Desk::Here(Records { register: register.clone(), queues: queues.clone() });
+        let (trusted, rules) = (config.trusted_proxies.clone(), config.rules.clone());
+        let live = Live::new((hub.clone(), desk), trusted, config.connections, rules);
         let site = Site {
             config,
             data,
@@ -98,12 +112,13 @@ impl AppState {
             public,
             private,
             hub,
+            register,
             live,
             packer,
             hit_limit,
             salts,
             metrics,
-            queues: Mutex::default(),
+            queues,
         };
         Ok(Self(Arc::new(site)))
     }

@@ -25,6 +25,7 @@ pub mod reconcile;
 mod schema;
 pub mod settings;
 pub mod sources;
+pub mod tokens;
 pub mod ttl;
 pub mod unique;
 pub mod users;

@@ -198,9 +198,18 @@ fn signing_in(gallery: &mut Gallery) -> Result<(), Box<dyn Error>> {
         session("2", "Safari on iPhone", false),
         session("3", "Chromium on Debian", false),
     ];
-    let token =
-        Token { id: "1f3c5a79b2d4".into(), name: "backup-script".into(), created: ago(400_000) };
-    let tokens = vec![token];
+    let token = |id: &str, name: &str, watch: Option<&str>| Token {
+        id: id.into(),
+        name: name.into(),
+        watch: watch.map(Into::into),
+        created: ago(400_000),
+        expires: watch.map(|_| ago(-2_000_000)),
+        over: false,
+    };
+    let tokens = vec![
+        token("1f3c5a79b2d4", "backup-script", None),
+        token("7a90c1d2e3f4", "kiosk", Some("comments.* metrics.views")),
+    ];
     gallery.page("account", &AccountPage { layout: admin_layout(), sessions, tokens })
 }
 

@@ -5,16 +5,18 @@
 
 pub mod cookies;
 pub mod csrf;
+pub mod desk;
+pub mod proof;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use shared::db::ttl::{self, Session};
-use shared::db::users::{self, User};
-use shared::signin;
+use shared::db::ttl::Session;
+use shared::db::users::User;
 
 use crate::error::{Error, Result};
 use crate::state::AppState;
+use proof::{Holder, Proof};
 
 /// Who is signed in, and how.
 #[derive(Debug, Clone)]
@@ -70,22 +72,17 @@ async fn identify(parts: &mut Parts, state: &AppState) -> Result<Option<Identity
     Ok(identity)
 }
 
-/// A token goes before a cookie, and a wrong one is refused rather than
-/// ignored: whoever sends it counts on it. A cookie that is over is ignored.
+/// Who is signed in. A token that may only watch is refused: it is of use at
+/// `/events` alone.
 pub(crate) async fn look_up(headers: &HeaderMap, state: &AppState) -> Result<Option<Identity>> {
-    if let Some(token) = bearer(headers)? {
-        let user = users::by_token(&state.data, signin::token_hash(token)).await?;
-        return user.map(|user| Some(Identity { user, session: None })).ok_or(Error::Unauthorised);
+    let Some(proof) = Proof::of(headers)? else {
+        return Ok(None);
+    };
+    match state.register.holder(proof).await? {
+        None => Ok(None),
+        Some(Holder::Admin(identity)) => Ok(Some(identity)),
+        Some(Holder::Watcher(patterns)) => Err(Error::watch_only(&patterns)),
     }
-    let name = cookies::session_name(state.config.is_https());
-    let Some(token) = cookies::get(headers, name) else {
-        return Ok(None);
-    };
-    let Some(session) = ttl::find_session(&state.ttl, signin::token_hash(token)).await? else {
-        return Ok(None);
-    };
-    let user = users::by_id(&state.data, session.user).await?;
-    Ok(user.map(|user| Identity { user, session: Some(session) }))
 }
 
 /// The token of an `Authorization` header.

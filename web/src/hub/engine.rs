@@ -16,6 +16,7 @@ use slab::Slab;
 
 use super::conn::Conn;
 use super::frame::{Frame, Framing, LAST_CHUNK, Piece};
+use super::meters::Tally;
 use super::policy::{Delivery, policy};
 use super::polls::Polls;
 use super::topics::{Member, Pick, Topics, Watcher};
@@ -42,6 +43,7 @@ pub(super) struct Engine<S> {
     /// The next connection that gets a heartbeat, and until when that was due.
     beaten: (usize, u64),
     polls: Polls,
+    tally: Tally,
     dead: Vec<u32>,
     picks: Vec<Pick>,
     scratch: Vec<u8>,
@@ -97,6 +99,7 @@ impl<S: Write> Engine<S> {
             tickets: 0,
             beaten: (0, 0),
             polls: Polls::default(),
+            tally: Tally::default(),
             dead: Vec::new(),
             picks: Vec::new(),
             scratch: Vec::new(),
@@ -123,6 +126,7 @@ impl<S: Write> Engine<S> {
             && event.seq > self.last
         {
             self.last = event.seq;
+            self.tally.events += 1;
             self.topics.push(event, epoch);
         }
     }
@@ -176,7 +180,10 @@ impl<S: Write> Engine<S> {
             conn.lose();
         }
         self.conns.insert(conn);
+        let asked = self.behind.len();
         self.pump(id);
+        let back = matches!(resume, Resume::After(_)) && at.is_some();
+        self.tally.ring += u64::from(back && self.behind.len() == asked);
         self.sweep();
     }
 
@@ -237,6 +244,7 @@ impl<S: Write> Engine<S> {
             && let Some(epoch) = &self.epoch
         {
             if conn.is_lost() {
+                self.tally.reset += 1;
                 conn.found(self.last);
                 conn.send_piece(&Piece::reset(&Cursor {
                     epoch: Arc::clone(epoch),
@@ -249,7 +257,9 @@ impl<S: Write> Engine<S> {
                 return;
             } else {
                 let frames = self.picks.iter().map(|pick| self.topics.frame(*pick));
-                if conn.send(frames, &mut self.scratch) {
+                let all = conn.send(frames.clone(), &mut self.scratch);
+                self.tally.sent += sent(frames, all, conn.at);
+                if all {
                     conn.at = conn.at.max(self.last);
                 }
             }
@@ -318,7 +328,10 @@ impl<S: Write> Engine<S> {
                 conn.known = true;
                 let frames: Vec<Frame> =
                     owed(events, conn.at).map(|event| Frame::encode(event, epoch)).collect();
-                if conn.send(frames.iter(), &mut self.scratch) {
+                let all = conn.send(frames.iter(), &mut self.scratch);
+                self.tally.stream += 1;
+                self.tally.sent += sent(frames.iter(), all, conn.at);
+                if all {
                     conn.at = conn.at.max(*until);
                 }
             }
@@ -350,6 +363,7 @@ impl<S: Write> Engine<S> {
             return;
         };
         let stalled = conn.has_stalled();
+        self.tally.slow += u64::from(stalled);
         if !conn.is_full() {
             conn.send_piece(heartbeat);
         }
@@ -384,6 +398,17 @@ impl<S: Write> Engine<S> {
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.conns.len(), self.topics.len())
     }
+
+    /// What happened since it was asked last.
+    pub(super) fn tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+}
+
+/// How many of the frames were sent to a client that is at `at` now.
+fn sent<'a>(frames: impl ExactSizeIterator<Item = &'a Frame>, all: bool, at: u64) -> u64 {
+    let count = if all { frames.len() } else { frames.filter(|frame| frame.seq <= at).count() };
+    count as u64
 }
 
 /// Of replayed events, each of a log, and the newest of a counter.

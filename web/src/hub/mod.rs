@@ -14,13 +14,16 @@
 //! any other up to its head; then the server hands the socket over.
 
 mod conn;
+mod cors;
 mod cursor;
 mod engine;
 mod feed;
 mod frame;
+mod live;
+mod meters;
 #[cfg(test)]
 mod model;
-mod policy;
+pub(crate) mod policy;
 mod polls;
 mod presence;
 mod reactor;
@@ -39,6 +42,8 @@ use shared::subject::Topic;
 
 pub use cursor::Cursor;
 pub use frame::Framing;
+pub use live::Live;
+pub use meters::Meters;
 pub use presence::Watching;
 pub(crate) use reactor::random_part;
 pub use reactor::{Arrival, JUNK};
@@ -53,6 +58,7 @@ pub struct Hub {
     link: Link,
     position: Arc<Mutex<Option<Cursor>>>,
     presence: Arc<presence::Presence>,
+    meters: Meters,
     shutdown: Shutdown,
 }
 
@@ -105,10 +111,15 @@ impl Hub {
     ///
     /// # Errors
     /// When the system gives no thread or no poll.
-    pub fn start(bus: Bus, spread: Duration, shutdown: Shutdown) -> io::Result<Self> {
-        let link = reactor::start(bus.clone())?;
+    pub fn start(
+        bus: Bus,
+        meters: Meters,
+        spread: Duration,
+        shutdown: Shutdown,
+    ) -> io::Result<Self> {
+        let link = reactor::start(bus.clone(), meters.clone())?;
         let (position, presence) = (Arc::default(), Arc::default());
-        let hub = Self { bus, link, position, presence, shutdown };
+        let hub = Self { bus, link, position, presence, meters, shutdown };
         tokio::spawn(feed::run(hub.clone()));
         tokio::spawn(presence::publish(hub.clone()));
         tokio::spawn(hub.clone().stop(spread));

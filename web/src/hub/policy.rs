@@ -1,8 +1,10 @@
 //! What a client of a topic is owed, and who may be one: one table.
 
-use shared::queues::{Destination, Queues};
-use shared::subject::Topic;
+use shared::subject::{Pattern, Topic};
 use uuid::Uuid;
+
+use crate::auth::desk::{Desk, Viewer};
+use crate::error::{Error, Result};
 
 /// What a client of a topic is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(super) enum Audience {
 }
 
 /// The table; a topic that is not in it does not exist, but for those of
-/// [results](is_of_results).
+/// a queue's [results](Desk::is_of_results).
 pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
     let words: Vec<&str> = topic.as_str().split('.').collect();
     Some(match words[..] {
@@ -58,11 +60,74 @@ pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
     })
 }
 
-/// Whether the results of a queue go to a topic: the admin may watch it, as a log.
-/// What programs make of payloads is nothing that all may see.
-pub(super) fn is_of_results(topic: &Topic, queues: &Queues) -> bool {
-    let mut all = queues.queues.values().flat_map(|queue| &queue.results);
-    all.any(|result| matches!(result, Destination::Event(it) if it == topic))
+/// The topics there are, by their words, as a refusal names them; `*` is any
+/// one word.
+const NAMES: [&[&str]; 12] = [
+    &["comments", "*"],
+    &["metrics", "views"],
+    &["metrics", "views", "*"],
+    &["metrics", "live"],
+    &["blogroll"],
+    &["alerts", "errors"],
+    &["alerts", "warnings"],
+    &["alerts", "load"],
+    &["images", "*"],
+    &["jobs", "*"],
+    &["backups", "*"],
+    &OWN,
+];
+/// A user's own: no token is good for it.
+const OWN: [&str; 2] = ["users", "*"];
+
+fn names() -> impl Iterator<Item = String> {
+    NAMES.iter().map(|words| words.join("."))
+}
+
+/// Lets `viewer` watch a topic, or refuses it: the one place that decides.
+///
+/// # Errors
+/// When there is no such topic, or it is not for this viewer.
+pub(super) async fn authorise(desk: &Desk, topic: &Topic, viewer: &Viewer) -> Result<()> {
+    let audience = match policy(topic) {
+        Some((_, audience)) => audience,
+        None if *viewer != Viewer::Visitor && desk.is_of_results(topic).await? => Audience::Admin,
+        None => return Err(unknown(topic)),
+    };
+    allow(audience, topic, viewer)
+}
+
+fn unknown(topic: &Topic) -> Error {
+    let names = names().collect::<Vec<_>>().join(", ");
+    Error::bad_request(format!("there is no topic {topic}; there are {names}"))
+}
+
+fn allow(audience: Audience, topic: &Topic, viewer: &Viewer) -> Result<()> {
+    match (audience, viewer) {
+        (Audience::Public, Viewer::Visitor | Viewer::Admin(_))
+        | (Audience::Admin, Viewer::Admin(_)) => Ok(()),
+        (Audience::User(id), Viewer::Admin(own)) if id == *own => Ok(()),
+        (Audience::Public | Audience::Admin, Viewer::Token(patterns))
+            if patterns.iter().any(|pattern| pattern.covers(topic)) =>
+        {
+            Ok(())
+        }
+        (_, Viewer::Visitor) => Err(Error::Unauthorised),
+        (_, Viewer::Admin(_)) => Err(Error::Forbidden),
+        (_, Viewer::Token(patterns)) => Err(Error::watch_only(patterns)),
+    }
+}
+
+/// Whether a token can be for topics of this shape.
+///
+/// # Errors
+/// What topics there are.
+pub(crate) fn watchable(pattern: &Pattern) -> std::result::Result<(), String> {
+    let names: Vec<String> = names().filter(|name| *name != OWN.join(".")).collect();
+    if names.iter().any(|name| pattern.meets(name)) {
+        return Ok(());
+    }
+    let names = names.join(", ");
+    Err(format!("no topic is like that; there are {names}"))
 }
 
 #[cfg(test)]
@@ -84,5 +149,46 @@ mod tests {
         check("users.no-id", None);
         check("secrets", None);
         check("comments", None);
+    }
+
+    #[test]
+    fn a_refusal_names_topics_that_there_are() {
+        for name in names() {
+            let word =
+                if name == OWN.join(".") { "0199a0b0-0000-7000-8000-000000000000" } else { "a" };
+            let topic: Topic = name.replace('*', word).parse().unwrap();
+            assert!(policy(&topic).is_some(), "{topic}");
+        }
+    }
+
+    fn may(viewer: &Viewer, topic: &str) -> u16 {
+        let topic: Topic = topic.parse().unwrap();
+        let known = policy(&topic).ok_or_else(|| unknown(&topic));
+        let allowed = known.and_then(|(_, audience)| allow(audience, &topic, viewer));
+        allowed.map_or_else(|error| error.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn what_is_the_admins_is_for_the_admin_and_for_tokens_that_name_it() {
+        let kiosk = ["comments.*", "alerts.load", "users.*"].map(|text| text.parse().unwrap());
+        let (admin, kiosk) = (Viewer::Admin(Uuid::from_u128(1)), Viewer::Token(kiosk.to_vec()));
+        let own = format!("users.{}", Uuid::from_u128(1));
+        let others = format!("users.{}", Uuid::from_u128(2));
+        for (topic, expect) in [
+            ("comments.hello", [200, 200, 200]),
+            ("blogroll", [200, 200, 403]),
+            ("alerts.errors", [401, 200, 403]),
+            ("alerts.warnings", [401, 200, 403]),
+            ("alerts.load", [401, 200, 200]),
+            ("images.0199", [401, 200, 403]),
+            ("jobs.images", [401, 200, 403]),
+            ("backups.daily", [401, 200, 403]),
+            (&own, [401, 200, 403]),
+            (&others, [401, 403, 403]),
+            ("nothing", [400, 400, 400]),
+        ] {
+            let got = [&Viewer::Visitor, &admin, &kiosk].map(|viewer| may(viewer, topic));
+            assert_eq!(got, expect, "{topic}");
+        }
     }
 }

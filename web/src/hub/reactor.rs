@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::engine::{Answer, Engine, Newcomer};
 use super::frame::Framing;
+use super::meters::Meters;
 use super::{Counted, Mode, Watch, replay};
 
 /// Commands that wait at most; who sends more waits.
@@ -79,7 +80,7 @@ impl Link {
 ///
 /// # Errors
 /// When the system gives no thread or no poll.
-pub(super) fn start(bus: Bus) -> io::Result<Link> {
+pub(super) fn start(bus: Bus, meters: Meters) -> io::Result<Link> {
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
     let (queue, commands) = mpsc::channel(QUEUE);
@@ -90,6 +91,7 @@ pub(super) fn start(bus: Bus) -> io::Result<Link> {
         commands,
         link: link.clone(),
         bus,
+        meters,
         runtime: Handle::current(),
         began: Instant::now(),
         stopping: None,
@@ -138,6 +140,7 @@ struct Reactor {
     commands: mpsc::Receiver<Command>,
     link: Link,
     bus: Bus,
+    meters: Meters,
     runtime: Handle,
     began: Instant,
     /// Set when the process ends: within what time clients come back.
@@ -161,6 +164,7 @@ impl Reactor {
             self.engine.flush(now);
             self.engine.beat(now);
             self.ask();
+            self.meters.show(self.engine.counts(), self.engine.tally());
         }
     }
 

@@ -3,24 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRef, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use shared::db::posts;
-use shared::db::users::User;
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, middleware};
 use shared::subject::Topic;
 
-use super::policy::{Audience, is_of_results, policy};
-use super::{Counted, Cursor, Mode, Resume, Watch, presence, random_part};
-use crate::auth::MaybeAdmin;
+use super::policy::authorise;
+use super::{Counted, Cursor, Live, Mode, Resume, Watch, cors, presence, random_part};
+use crate::auth::desk::{Desk, Viewer};
+use crate::auth::proof::Proof;
+use crate::config::Rules;
 use crate::error::{Error, Result};
-use crate::routes::queues;
-use crate::state::AppState;
 use crate::visitor::{self, Peer};
 
-/// Topics of one connection at most.
-const TOPICS: usize = 64;
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::CONTENT_TYPE, "text/event-stream"),
     (header::CACHE_CONTROL, "no-store"),
@@ -29,6 +26,11 @@ const HEADERS: [(HeaderName, &str); 3] = [
 /// The pause of a client for which there is no place, and as much again at
 /// random.
 const FULL: Duration = Duration::from_secs(30);
+/// The pause of a client of which nobody can say just now who it is, and as
+/// much again at random.
+const UNKNOWN: Duration = Duration::from_secs(1);
+/// Characters of a topic that a refusal shows.
+const SHOWN: usize = 40;
 /// A client that polls is kept waiting so many seconds at most.
 const WAIT_MAX: u64 = 30;
 /// What lies behind is looked for at least so long.
@@ -51,37 +53,61 @@ impl TakeOver {
     }
 }
 
+/// `/events`, for a site and for a live edge.
+pub fn route<S>(live: &Live) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Live: FromRef<S>,
+{
+    let allow = middleware::from_fn_with_state(live.clone(), cors::allow);
+    get(events).options(cors::preflight).layer(allow)
+}
+
 /// Answers with an endless stream of events; with `wait=`, for clients that no
 /// stream reaches, with the first that come within so many seconds.
 ///
 /// # Errors
 /// When a topic is unknown, refused, or there are none or too many; when the
 /// cursor or the wait is none.
-pub async fn events(
-    State(state): State<AppState>,
-    MaybeAdmin(user): MaybeAdmin,
+async fn events(
+    State(live): State<Live>,
     peer: Peer,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default(), &headers)?;
-    for topic in &asked.topics {
-        authorise(&state, topic, user.as_ref()).await?;
+    let query = query.as_deref().unwrap_or_default();
+    let Asked { topics, resume, mode, token } = Asked::parse(query, &headers, &live.rules)?;
+    let viewer = match viewer(&live.desk, &headers, token).await {
+        Err(Error::Unavailable(_)) => return Ok(later(UNKNOWN + random_part(UNKNOWN))),
+        known => known?,
+    };
+    for topic in &topics {
+        authorise(&live.desk, topic, &viewer).await?;
     }
-    let Asked { topics, resume, mode } = asked;
-    let trusted = &state.config.trusted_proxies;
-    let address = visitor::client_address(&headers, peer, trusted);
-    let limited = user.is_none() && !trusted.iter().any(|network| network.contains(&address));
-    let Some(place) = state.live.enter(limited.then_some(address)) else {
+    let address = visitor::client_address(&headers, peer, &live.trusted);
+    let Some(place) = live.enter(&viewer, address) else {
         return Ok(later(FULL + random_part(FULL)));
     };
-    let reading = match presence::read(&topics) {
-        Some(posts) => Some(state.hub.watching(posts::published(&state.data, posts).await?)),
-        None => None,
-    };
+    let reading = presence::read(&topics).map(|posts| live.hub.watching(posts));
     let counted = Counted { reading, place };
     let watch = Watch { topics, resume, mode, counted };
     Ok((HEADERS, Extension(TakeOver::new(watch))).into_response())
+}
+
+/// Who asks. A token in the address is for programs that cannot send headers,
+/// as a browser's `EventSource` cannot; the admin's would end up in the logs
+/// of proxies.
+async fn viewer(desk: &Desk, headers: &HeaderMap, token: Option<String>) -> Result<Viewer> {
+    let Some(token) = token else {
+        return desk.viewer(Proof::of(headers)?).await;
+    };
+    match desk.viewer(Some(Proof::token(&token))).await? {
+        Viewer::Token(patterns) => Ok(Viewer::Token(patterns)),
+        _ => Err(Error::bad_request(
+            "?token= takes a token that may only watch, as `web admin token --watch` makes it; \
+             send this one as `Authorization: Bearer …`",
+        )),
+    }
 }
 
 /// Sends a client away for a time. With any other status than 200 a browser
@@ -97,16 +123,18 @@ struct Asked {
     topics: Vec<Topic>,
     resume: Resume,
     mode: Mode,
+    token: Option<String>,
 }
 
 impl Asked {
-    fn parse(query: &str, headers: &HeaderMap) -> Result<Self> {
+    fn parse(query: &str, headers: &HeaderMap, rules: &Rules) -> Result<Self> {
         let mut topics = Vec::new();
-        let (mut since, mut mode) = (None, Mode::Stream);
+        let (mut since, mut token, mut mode) = (None, None, Mode::Stream);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match &*name {
-                "topic" => topics.push(value.parse().map_err(Error::bad_request)?),
+                "topic" => topics.push(topic(&value, rules.topic_bytes)?),
                 "since" => since = Some(value.into_owned()),
+                "token" => token = Some(value.into_owned()),
                 "wait" => mode = Mode::Poll(seconds(&value)?.max(LOOK)),
                 "hello" if mode == Mode::Stream => mode = Mode::Greeted,
                 _ => {}
@@ -114,14 +142,24 @@ impl Asked {
         }
         topics.sort_unstable();
         topics.dedup();
-        if topics.is_empty() || topics.len() > TOPICS {
-            let got = topics.len();
+        let (got, most) = (topics.len(), rules.topics);
+        if !(1..=most).contains(&got) {
             return Err(Error::bad_request(format!(
-                "name 1 to {TOPICS} topics, such as /events?topic=comments.hello; got {got}"
+                "name 1 to {most} topics, such as /events?topic=comments.hello; got {got}"
             )));
         }
-        Ok(Self { topics, resume: resume(headers, since)?, mode })
+        Ok(Self { topics, resume: resume(headers, since)?, mode, token })
     }
+}
+
+fn topic(text: &str, most: usize) -> Result<Topic> {
+    if text.len() > most {
+        let (got, begin) = (text.len(), text.chars().take(SHOWN).collect::<String>());
+        return Err(Error::bad_request(format!(
+            "a topic takes {most} bytes at most; got {got}, which begin with {begin:?}"
+        )));
+    }
+    text.parse().map_err(Error::bad_request)
 }
 
 fn seconds(wait: &str) -> Result<Duration> {
@@ -139,21 +177,5 @@ fn resume(headers: &HeaderMap, since: Option<String>) -> Result<Resume> {
         Some("") => Ok(Resume::After(Cursor::nowhere())),
         Some(cursor) => Ok(Resume::After(cursor.parse().map_err(Error::bad_request)?)),
         None => Ok(Resume::Now),
-    }
-}
-
-async fn authorise(state: &AppState, topic: &Topic, user: Option<&User>) -> Result<()> {
-    let audience = match policy(topic) {
-        Some((_, audience)) => audience,
-        None if user.is_some() && is_of_results(topic, &queues::read(state).await?) => {
-            Audience::Admin
-        }
-        None => return Err(Error::bad_request(format!("there is no topic {topic}"))),
-    };
-    match (audience, user) {
-        (Audience::Public, _) | (Audience::Admin, Some(_)) => Ok(()),
-        (Audience::User(id), Some(user)) if user.id == id => Ok(()),
-        (_, None) => Err(Error::Unauthorised),
-        (_, Some(_)) => Err(Error::Forbidden),
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
+use shared::db::tokens::{self, TOKEN_ID};
 use shared::db::ttl::{self, SESSION_IDLE, SESSION_MAX, Session};
-use shared::db::users::{self, TOKEN_ID};
+use shared::time::Instant;
 
 use super::present::when;
 use crate::auth::{Identity, cookies};
@@ -33,12 +34,16 @@ pub async fn page(
         .map(|session| shown(session, current))
         .collect();
     sessions.sort_by_key(|session| !session.current);
-    let tokens = users::tokens(&state.data, identity.user.id).await?.into_iter().map(|token| {
-        let users::Token { id, name, created_at } = token;
-        Token { id, name, created: when(created_at) }
-    });
-    let tokens = tokens.collect();
+    let tokens = tokens::list(&state.data, identity.user.id).await?;
+    let tokens = tokens.into_iter().map(token).collect();
     page::private(&AccountPage { layout: frame.layout().await?, sessions, tokens })
+}
+
+fn token(token: tokens::Token) -> Token {
+    let tokens::Token { id, name, watch, created_at, expires_at } = token;
+    let over = expires_at.is_some_and(|end| end <= Instant::now());
+    let (created, expires) = (when(created_at), expires_at.map(when));
+    Token { id, name, watch: watch.shapes(), created, expires, over }
 }
 
 fn shown(session: Session, current: Option<uuid::Uuid>) -> Shown {
@@ -89,7 +94,7 @@ pub async fn revoke_token(
 ) -> Result<Response> {
     // A name is no address: it may be that of several.
     let is_id = token.len() == TOKEN_ID && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id && users::revoke_tokens(&state.data, identity.user.id, token).await? > 0 {
+    if is_id && tokens::revoke(&state.data, identity.user.id, token).await? > 0 {
         return Ok(Redirect::to("/account").into_response());
     }
     Err(Error::NotFound("token"))

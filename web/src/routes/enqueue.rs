@@ -75,7 +75,7 @@ async fn take(
     cause: Uuid,
     place: fn(usize) -> String,
 ) -> Result<Vec<Placed>> {
-    let file = queues::read(state).await?;
+    let file = state.queues.read().await?;
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for (at, order) in orders.into_iter().enumerate() {
         match order.checked(&file, cause) {

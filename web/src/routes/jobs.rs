@@ -66,7 +66,7 @@ fn cursor(text: &str, state: Option<JobState>) -> Result<Cursor> {
 /// database fails.
 pub async fn find(state: &AppState, id: &str) -> Result<Detail> {
     // A job is shown whatever is wrong with the file.
-    let file = queues::read(state).await.unwrap_or_default();
+    let file = state.queues.read().await.unwrap_or_default();
     match overview::find(&state.data, &state.bus, &file, id).await? {
         Some(found) => Ok(found),
         None => Err(overview::absent(&state.data, id).await.into()),
@@ -136,7 +136,7 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let file = queues::read(&state).await?;
+    let file = state.queues.read().await?;
     overview::cancel(&state.data, &state.bus, &file, &id).await?;
     Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
 }

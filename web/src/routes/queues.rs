@@ -1,7 +1,5 @@
 //! Queues: what waits, what runs, what came of it.
 
-use std::sync::PoisonError;
-
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +7,6 @@ use serde_json::json;
 use shared::bus::pauses::{self, PauseError};
 use shared::error::chain;
 use shared::overview;
-use shared::queues::Queues;
 
 use crate::auth::Admin;
 use crate::error::{Error, Result};
@@ -22,7 +19,7 @@ use crate::state::AppState;
 /// # Errors
 /// When the database fails, or the file of queues cannot be used.
 pub async fn all(state: &AppState) -> Result<overview::Queues> {
-    let file = read(state).await?;
+    let file = state.queues.read().await?;
     Ok(overview::queues(&state.data, &state.bus, &file).await?)
 }
 
@@ -32,24 +29,8 @@ pub async fn all(state: &AppState) -> Result<overview::Queues> {
 /// # Errors
 /// When there is not, or it cannot be known.
 pub async fn known(state: &AppState, name: &str) -> Result<()> {
-    let file = read(state).await?;
+    let file = state.queues.read().await?;
     Ok(overview::known_queue(&state.data, &state.bus, &file, name).await?)
-}
-
-/// The file of queues; while it holds a mistake, as it was before, as for the
-/// workers.
-///
-/// # Errors
-/// When it was never of use.
-pub async fn read(state: &AppState) -> Result<Queues> {
-    let path = state.config.queues_file.clone();
-    let read = tokio::task::spawn_blocking(move || Queues::read(&path)).await;
-    let read = read.map_err(|error| Error::Internal(error.to_string()))?;
-    let mut last = state.queues.lock().unwrap_or_else(PoisonError::into_inner);
-    match read {
-        Ok(queues) => Ok(last.insert(queues).clone()),
-        Err(mistake) => last.clone().ok_or_else(|| Error::unavailable(mistake.to_string())),
-    }
 }
 
 /// `GET /api/v1/queues`.
@@ -104,7 +85,7 @@ pub async fn resume(
 /// # Errors
 /// As [`pause`].
 pub async fn set_paused(state: &AppState, name: &str, paused: bool) -> Result<()> {
-    let file = read(state).await?;
+    let file = state.queues.read().await?;
     if !file.queues.contains_key(name) {
         return Err(Error::Absent(file.unknown(name)));
     }

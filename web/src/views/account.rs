@@ -51,8 +51,14 @@ pub struct Token {
     pub id: String,
     /// What it is for.
     pub name: String,
+    /// The topics that it may watch; none: it may do what the admin may.
+    pub watch: Option<String>,
     /// When it was made.
     pub created: When,
+    /// When its time is over.
+    pub expires: Option<When>,
+    /// Whether that was.
+    pub over: bool,
 }
 
 /// A browser that is signed in. Posts to `/account/sessions/{id}/revoke`.

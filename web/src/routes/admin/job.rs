@@ -226,7 +226,7 @@ pub async fn cancel(
     _: Admin,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let file = queues::read(&state).await?;
+    let file = state.queues.read().await?;
     match overview::cancel(&state.data, &state.bus, &file, &id).await {
         Ok(()) => Ok(to_job(&id, &[])),
         Err(undone) => refused(&id, Act::Cancel, undone),

@@ -101,7 +101,7 @@ pub async fn page(
     frame: Frame,
     Query(filters): Query<Filters>,
 ) -> Result<Response> {
-    let file = queues::read(&state).await?;
+    let file = state.queues.read().await?;
     let names = names(&state, &file).await?;
     let queue = Some(filters.queue.as_str()).filter(|queue| !queue.is_empty());
     let counts = overview::counts(&state.data, &state.bus, queue).await?;

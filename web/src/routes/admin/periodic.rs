@@ -13,7 +13,7 @@ use crate::views::admin::periodic::PeriodicRow;
 /// # Errors
 /// When the database fails, or the file of queues cannot be used.
 pub async fn rows(state: &AppState) -> Result<Vec<PeriodicRow>> {
-    let items = overview::periodic(&state.data, &queues::read(state).await?).await?;
+    let items = overview::periodic(&state.data, &state.queues.read().await?).await?;
     Ok(items.into_iter().map(row).collect())
 }
 
