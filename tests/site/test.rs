@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use stack::place;
-use stack::progress::spoken;
+use stack::progress::{Progress, spoken};
+use stack::{install, place};
 
 use crate::cli::PartArgs;
 
@@ -125,9 +125,11 @@ fn ui() -> Result<(), String> {
 fn browser(arguments: &[String]) -> Result<(), String> {
     node_modules(&tests().join("browser"))?;
     chromium()?;
+    let caddy = install::one("caddy", &Progress::new()).map_err(|error| error.to_string())?;
     cargo(&stack::build::BUILD, &[])?;
-    let words = ["--test", "--test-reporter=spec"];
-    run_in(&tests().join("browser"), "node", &words, arguments)
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec"]).env("CADDY", caddy);
+    finish(node.args(arguments).current_dir(tests().join("browser")))
 }
 
 /// Installs the packages of `dir` where their lock file is newer than they are.
@@ -202,12 +204,13 @@ fn program(path: &Path, arguments: &[String]) -> Result<(), String> {
 }
 
 fn run_in(dir: &Path, program: &str, words: &[&str], arguments: &[String]) -> Result<(), String> {
-    let mut command = Command::new(program);
-    command.args(words).args(arguments).current_dir(dir);
-    let status = command
-        .status()
-        .map_err(|error| format!("running {program} in {}: {error}", dir.display()))?;
-    if status.success() { Ok(()) } else { Err(format!("{program} {}: {status}", words.join(" "))) }
+    finish(Command::new(program).args(words).args(arguments).current_dir(dir))
+}
+
+/// Runs a command to its end, which must be a good one.
+fn finish(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("running {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
 
 fn table(outcomes: &[Outcome]) -> String {
