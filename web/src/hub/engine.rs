@@ -5,7 +5,7 @@
 //! and its socket has room. So one that reads slowly costs no more than one
 //! that does not, and holds nobody up.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use slab::Slab;
 use super::conn::Conn;
 use super::frame::{Frame, Framing, LAST_CHUNK, Piece};
 use super::meters::Tally;
-use super::policy::{Delivery, policy};
 use super::polls::Polls;
+use super::replay::{Answer, Ask, owed};
 use super::topics::{Member, Pick, Topics, Watcher};
 use super::{Cursor, Resume};
 
@@ -64,27 +64,6 @@ pub(super) struct Newcomer<'a, S> {
     /// When its answer ends at the latest, if it polls; it ends with the first
     /// events.
     pub(super) until: Option<u64>,
-}
-
-/// What a connection misses, to be read from the stream.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) conn: u32,
-    pub(super) ticket: u32,
-    pub(super) epoch: Arc<str>,
-    pub(super) after: u64,
-    /// Up to here; before `after` when only that place is in doubt.
-    pub(super) until: u64,
-    pub(super) topics: Vec<Topic>,
-}
-
-/// What the stream said.
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// It does not hold what was asked for, or is another one.
-    Lost,
-    /// The events that are owed, and the place up to which they are all.
-    Events { events: Vec<Stored>, until: u64 },
 }
 
 impl<S: Write> Engine<S> {
@@ -409,14 +388,4 @@ impl<S: Write> Engine<S> {
 fn sent<'a>(frames: impl ExactSizeIterator<Item = &'a Frame>, all: bool, at: u64) -> u64 {
     let count = if all { frames.len() } else { frames.filter(|frame| frame.seq <= at).count() };
     count as u64
-}
-
-/// Of replayed events, each of a log, and the newest of a counter.
-fn owed(events: &[Stored], after: u64) -> impl Iterator<Item = &Stored> {
-    let newest: HashMap<&Topic, u64> =
-        events.iter().map(|event| (&event.topic, event.seq)).collect();
-    let log = |topic: &Topic| matches!(policy(topic), Some((Delivery::Log, _)));
-    events.iter().filter(move |event| {
-        event.seq > after && (log(&event.topic) || newest[&event.topic] == event.seq)
-    })
 }

@@ -12,8 +12,9 @@ use proptest::prelude::*;
 use shared::bus::replay::Stored;
 use shared::subject::Topic;
 
-use super::engine::{Answer, Ask, Engine, HEARTBEAT, Newcomer};
+use super::engine::{Engine, HEARTBEAT, Newcomer};
 use super::frame::Framing;
+use super::replay::{Answer, Ask};
 use super::{Cursor, Resume};
 use reader::{Client, Sink};
 

@@ -13,9 +13,10 @@ use shared::bus::replay::Stored;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::engine::{Answer, Engine, Newcomer};
+use super::engine::{Engine, Newcomer};
 use super::frame::Framing;
 use super::meters::Meters;
+use super::replay::Answer;
 use super::{Counted, Mode, Watch, replay};
 
 /// Commands that wait at most; who sends more waits.
