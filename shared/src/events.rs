@@ -96,7 +96,7 @@ pub struct ViewCount {
     pub visitors: i64,
 }
 
-/// Readers now.
+/// Readers now: counts, of nobody in particular.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readers {
     /// On the whole site.

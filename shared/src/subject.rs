@@ -50,7 +50,11 @@ pub const DESK: &str = "desk.web";
 /// How far jobs of external queues are, as their programs say: `progress.<queue>`;
 /// not stored.
 pub const ALL_PROGRESS: &str = "progress.*";
+/// What the processes that serve visitors tell each other of their readers; not
+/// stored.
+pub const PRESENCE: &str = "presence.web";
 
+const READERS: &str = "metrics.live";
 const EVENT_PREFIX: &str = "events.";
 const LIVE_PREFIX: &str = "live.";
 
@@ -197,7 +201,13 @@ impl Topic {
     /// `metrics.live`: readers now.
     #[must_use]
     pub fn readers() -> Self {
-        Self("metrics.live".to_owned())
+        Self(READERS.to_owned())
+    }
+
+    /// Whether it is [`Topic::readers`].
+    #[must_use]
+    pub fn is_readers(&self) -> bool {
+        self.0 == READERS
     }
 
     /// `blogroll`: the newest posts of other sites.

@@ -4,6 +4,7 @@ pub mod client;
 pub mod crowd;
 pub mod edge;
 pub mod image;
+pub mod second;
 pub mod site;
 pub mod sse;
 pub mod wait;

@@ -77,6 +77,7 @@ pub async fn serve(
 
 /// Serves until `shutdown`, and then what is under way, for a while.
 pub(crate) async fn served(server: Arc<Server>, listener: TcpListener, shutdown: &Shutdown) {
+    let hub = server.hub.clone();
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -85,4 +86,5 @@ pub(crate) async fn served(server: Arc<Server>, listener: TcpListener, shutdown:
         () = server.run(listener) => {}
         () = overdue => tracing::warn!("requests were still under way and are cut off"),
     }
+    hub.leave().await;
 }

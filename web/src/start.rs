@@ -74,6 +74,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut ops = Ops::default();
     let (metrics, meters) = (Metrics::new(ops.registry()), Meters::new(ops.registry()));
     let hub = Hub::start(bus.clone(), meters, config.connections.spread, shutdown.clone())?;
+    hub.speak_of_readers(databases.0.clone());
     let packer = Packer::start(bus.clone(), &config.data_dir, drain.clone());
     let state = AppState::new(config, databases, bus, (hub, packer), metrics)?;
     checks(&mut ops, &state);

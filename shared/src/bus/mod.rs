@@ -4,6 +4,7 @@ pub mod control;
 mod direct;
 mod pack;
 pub mod pauses;
+pub mod presence;
 mod publish;
 mod queued;
 pub mod queues;

@@ -13,6 +13,7 @@ mod ops;
 mod outages;
 mod posts;
 mod privacy;
+mod readers;
 mod sockets;
 mod start;
 mod views;

@@ -99,6 +99,7 @@ impl Feed {
         };
         at.seq = event.seq;
         let at = at.clone();
+        self.hub.presence.note(&event.topic, &event.body);
         self.hub.link.send(Command::Take(event)).await;
         self.hub.set_position(at);
     }
@@ -129,6 +130,7 @@ impl Feed {
         let at = Cursor { epoch: Arc::from(epoch), seq: last };
         self.at = Some(at.clone());
         let epoch = Arc::clone(&at.epoch);
+        events.iter().for_each(|event| self.hub.presence.note(&event.topic, &event.body));
         self.hub.link.send(Command::Begin { epoch, places: (floor, last), events }).await;
         self.hub.set_position(at);
         Ok(())

@@ -118,10 +118,10 @@ impl Hub {
         shutdown: Shutdown,
     ) -> io::Result<Self> {
         let link = reactor::start(bus.clone(), meters.clone())?;
-        let (position, presence) = (Arc::default(), Arc::default());
+        let (position, presence) = (Arc::default(), Arc::new(presence::Presence::new()));
         let hub = Self { bus, link, position, presence, meters, shutdown };
         tokio::spawn(feed::run(hub.clone()));
-        tokio::spawn(presence::publish(hub.clone()));
+        tokio::spawn(presence::run(hub.clone()));
         tokio::spawn(hub.clone().stop(spread));
         Ok(hub)
     }
@@ -150,12 +150,6 @@ impl Hub {
     /// What is missing, in words.
     pub fn ready(&self) -> Result<(), String> {
         self.position().map(|_| ()).ok_or_else(|| "the feed has not reached NATS yet".to_owned())
-    }
-
-    /// Readers now, as this process sees them.
-    #[must_use]
-    pub fn readers(&self) -> shared::events::Readers {
-        self.presence.count()
     }
 
     fn position(&self) -> Option<Cursor> {

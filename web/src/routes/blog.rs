@@ -41,7 +41,7 @@ pub async fn home(
     page::public(&HomePage {
         layout: frame.layout().await?,
         posts: present::summaries(&state, posts).await?,
-        readers: present::readers(state.hub.readers().readers),
+        readers: present::readers(state.hub.readers()),
         tags,
         blogroll: sources::blogroll(&state).await?,
         pager,

@@ -59,14 +59,13 @@ pub async fn summaries(state: &AppState, posts: Vec<Post>) -> Result<Vec<PostSum
     let comments = comments::counts(&state.data).await?;
     let first = |post: &Post| markdown::image_ids(&post.html).first().copied();
     let pictures = images::get_all(&state.data, posts.iter().filter_map(first).collect()).await?;
-    let reading = state.hub.readers().posts;
     let summary = |post: Post| {
         let picture = first(&post).and_then(|id| pictures.get(&id)).and_then(picture);
         PostSummary {
             published: when(date(&post)),
             reading_minutes: reading_minutes(post.words),
             views: count(counts.get(&post.slug).copied().unwrap_or_default().views),
-            readers: readers(reading.get(&post.slug).copied().unwrap_or(0)),
+            readers: readers(state.hub.readers_of(&post.slug)),
             comments: count(comments.get(&post.slug).copied().unwrap_or(0)),
             picture,
             slug: post.slug,
@@ -152,14 +151,13 @@ fn shown(
     views: ViewCount,
     first: Option<Picture>,
 ) -> blog::Post {
-    let reading = state.hub.readers().posts;
     let changed = post.published_at.is_some_and(|at| post.updated_at > at);
     blog::Post {
         published: post.published_at.map(when),
         updated: changed.then(|| when(post.updated_at)),
         reading_minutes: reading_minutes(post.words),
         views: count(views.views),
-        readers: readers(reading.get(&post.slug).copied().unwrap_or(0)),
+        readers: readers(state.hub.readers_of(&post.slug)),
         preview_image: first.map(|picture| picture.src),
         html,
         slug: post.slug,

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What all connections share.
 pub struct Server {
     router: Router,
-    hub: Hub,
+    pub(crate) hub: Hub,
     /// Whoever is not here is counted by address.
     trusted: Vec<IpNet>,
     places: Arc<Places>,

@@ -10,7 +10,7 @@ import { earlier, TOPICS_MAX } from "./transport.js";
 const GATHER_MS = 60;
 /** What nobody watches any more is dropped with less haste: a tab that goes to
  * the next page leaves and comes back. */
-const LEAVE_MS = 1500;
+const LEAVE_MS = 500;
 
 export class Switchboard {
   #connection;

@@ -41,7 +41,7 @@ pub async fn page(State(state): State<AppState>, _: Admin, frame: Frame) -> Resu
         views_all: count(ever.views),
         visitors_today: count(today.visitors),
         visitors_all: count(ever.visitors),
-        readers: readers(state.hub.readers().readers),
+        readers: readers(state.hub.readers()),
         queues: queues.items.into_iter().map(queue).collect(),
         queues_error: queues
             .problem
@@ -76,14 +76,13 @@ async fn top(state: &AppState) -> Result<Vec<TopPost>> {
     let slugs: Vec<String> = slugs.map(str::to_owned).take(TOP).collect();
     let titles = posts::titles(state, &slugs).await?;
     let counts = views::of_posts(&state.data, slugs.clone()).await?;
-    let reading = state.hub.readers().posts;
     let post = |slug: String| {
         let views = counts.get(&slug).copied().unwrap_or_default();
         Some(TopPost {
             title: titles.get(&slug)?.clone(),
             views: count(views.views),
             visitors: count(views.visitors),
-            readers: readers(reading.get(&slug).copied().unwrap_or(0)),
+            readers: readers(state.hub.readers_of(&slug)),
             slug,
         })
     };
