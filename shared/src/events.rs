@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::db::blogroll::Item;
-use crate::db::comments::Comment;
+use crate::db::comments::{Comment, CommentStatus};
 use crate::db::images::ImageStatus;
+use crate::db::settings::Settings;
 use crate::envelope::{Envelope, Untyped};
+use crate::recipient::Recipient;
 use crate::subject::Topic;
 
 /// An event on its way to [`crate::subject::EVENTS`].
@@ -80,11 +82,56 @@ impl Event {
         Self::new(Topic::blogroll(), "blogroll.changed", cause, payload)
     }
 
+    /// Something that concerns one user, or one visitor.
+    #[must_use]
+    pub fn user(to: &Recipient, told: &UserNews, cause: Uuid) -> Self {
+        let news = ForUser { user: to.to_string(), told };
+        Self::new(Topic::user(to), "user.told", cause, news)
+    }
+
     /// Readers now, by post and for the site.
     #[must_use]
     pub fn readers(readers: &Readers, cause: Uuid) -> Self {
         Self::new(Topic::readers(), "readers.counted", cause, readers)
     }
+}
+
+#[derive(Serialize)]
+struct ForUser<'a> {
+    #[serde(rename = "user-id")]
+    user: String,
+    #[serde(flatten)]
+    told: &'a UserNews,
+}
+
+/// What all windows of a user are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", content = "payload", rename_all = "kebab-case")]
+pub enum UserNews {
+    /// One's own comment was published, held or refused.
+    Comment {
+        /// The comment.
+        id: Uuid,
+        /// Slug of its post.
+        post: String,
+        /// What it is now.
+        status: CommentStatus,
+        /// Why, when it was refused.
+        reason: Option<String>,
+    },
+    /// A post was saved.
+    PostSaved {
+        /// The address under which windows have it open.
+        slug: String,
+        /// Its title now.
+        title: String,
+        /// Its version now.
+        version: i64,
+    },
+    /// The settings were saved, and are these.
+    SettingsSaved(Settings),
+    /// A session of the user was ended; whose, each browser finds out itself.
+    SessionEnded {},
 }
 
 /// How often something was read, and by how many.
@@ -193,5 +240,24 @@ impl AlertLevel {
             Self::Warnings => "warnings",
             Self::Load => "load",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_is_told_names_the_user_the_action_and_the_rest() {
+        let (user, id) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let status = CommentStatus::Approved;
+        let told = UserNews::Comment { id, post: "hello".to_owned(), status, reason: None };
+        let event = Event::user(&Recipient::User(user), &told, Uuid::nil());
+        let payload: serde_json::Value = event.envelope.payload.read().unwrap();
+        let expect = serde_json::json!({
+            "user-id": user, "action": "comment",
+            "payload": {"id": id, "post": "hello", "status": "approved", "reason": null},
+        });
+        assert_eq!((event.topic, payload), (Topic::user(&Recipient::User(user)), expect));
     }
 }

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod markdown;
 pub mod overview;
 pub mod queues;
+pub mod recipient;
 pub mod shutdown;
 pub mod signin;
 pub mod sources;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::jobs::enqueue::Priority;
+use crate::recipient::Recipient;
 pub use pattern::{BadPattern, Pattern};
 
 /// Stream of work to be done once.
@@ -240,10 +241,16 @@ impl Topic {
         Self(format!("backups.{tier}"))
     }
 
-    /// `users.<id>`: for every window of one user.
+    /// `users.<id>`: for every window of one user, or of one visitor.
     #[must_use]
-    pub fn user(id: Uuid) -> Self {
-        Self(format!("users.{id}"))
+    pub fn user(to: &Recipient) -> Self {
+        Self(format!("users.{to}"))
+    }
+
+    /// Whether it is a [`Topic::user`].
+    #[must_use]
+    pub fn is_of_a_user(&self) -> bool {
+        self.0.starts_with("users.")
     }
 
     /// The topic as clients name it.

@@ -8,6 +8,8 @@ use axum::response::{Html, IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use shared::db::settings::{self, Settings};
 use shared::db::users::User;
+use shared::recipient::Recipient;
+use shared::subject::Topic;
 
 use crate::assets;
 use crate::auth::MaybeAdmin;
@@ -89,7 +91,11 @@ fn layout(
         path,
         assets_version: assets::version().to_owned(),
         cursor,
-        viewer: viewer.map(|user| Viewer { email: user.email.clone(), admin: true }),
+        viewer: viewer.map(|user| Viewer {
+            topic: Topic::user(&Recipient::User(user.id)).to_string(),
+            email: user.email.clone(),
+            admin: true,
+        }),
         notice: None,
     }
 }

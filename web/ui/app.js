@@ -9,7 +9,9 @@ import { startIndicator } from "./indicator.js";
 import { live } from "./live.js";
 import { startOffline } from "./offline.js";
 import { Outbox } from "./outbox/outbox.js";
+import { startSignedOut } from "./signed-out.js";
 import { localiseTimes } from "./time.js";
+import { startUser } from "./user.js";
 
 const outbox = new Outbox();
 
@@ -18,6 +20,8 @@ startIndicator(live);
 startCounters(live);
 startComments(live, outbox);
 startBlogroll(live);
+startUser(live);
+startSignedOut(live);
 startOffline(live);
 live.onState((state) => {
   if (state === "live") void outbox.flush();

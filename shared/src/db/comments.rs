@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Data, Error, Tx, outbox, uuid};
-use crate::events::Event;
+use crate::events::{Event, UserNews};
 use crate::jobs::comments::CheckComment;
+use crate::recipient::{PageSession, Recipient};
 use crate::time::Instant;
 
 pub use check::{Evidence, evidence, judge};
@@ -102,6 +103,8 @@ pub struct NewComment {
     pub trusted: bool,
     /// Salted hash of the visitor.
     pub visitor: Option<String>,
+    /// Whose windows are told what becomes of it.
+    pub page: Option<PageSession>,
 }
 
 /// Why a comment was not accepted.
@@ -163,7 +166,8 @@ fn accept_in(tx: &Tx<'_>, new: &NewComment, cause: Uuid) -> Result<Comment, Acce
         check_parent(tx, parent, &new.post)?;
     }
     insert(tx, new, &post)?;
-    outbox::job(tx, CheckComment { comment: new.id }, cause)?;
+    let page = new.page.clone();
+    outbox::job(tx, CheckComment { comment: new.id, page }, cause)?;
     let kept = select(tx.conn(), new.id)?;
     kept.ok_or_else(|| AcceptError::UnknownPost(new.post.clone()))
 }
@@ -199,6 +203,23 @@ fn tell(tx: &Tx<'_>, id: Uuid, cause: Uuid) -> Result<(), Error> {
         return Ok(());
     };
     outbox::event(tx, &Event::comment(&comment, cause))
+}
+
+/// Tells the windows of a comment's author what became of it, and why it was
+/// refused.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn tell_author(
+    tx: &Tx<'_>,
+    to: PageSession,
+    (comment, status): (&Comment, CommentStatus),
+    reason: Option<&str>,
+    cause: Uuid,
+) -> Result<(), Error> {
+    let (id, post, reason) = (comment.id, comment.post.clone(), reason.map(str::to_owned));
+    let told = UserNews::Comment { id, post, status, reason };
+    outbox::event(tx, &Event::user(&Recipient::Page(to), &told, cause))
 }
 
 /// Approved comments of a post, oldest first.

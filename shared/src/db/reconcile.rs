@@ -164,7 +164,7 @@ fn rename(tx: &Tx<'_>, cause: Uuid) -> Result<usize, Error> {
 fn comments(tx: &Tx<'_>, held: &Held, cause: Uuid) -> Result<usize, Error> {
     let waiting = orphans(tx, held, "SELECT id FROM comments WHERE checked_at IS NULL")?;
     for id in &waiting {
-        outbox::job(tx, CheckComment { comment: uuid(id)? }, cause)?;
+        outbox::job(tx, CheckComment { comment: uuid(id)?, page: None }, cause)?;
     }
     Ok(waiting.len())
 }

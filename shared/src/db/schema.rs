@@ -34,8 +34,13 @@ pub(super) static DATA: Schema = Schema {
 };
 
 /// Of `ttl.db`.
-pub(super) static TTL: Schema =
-    Schema { migrations: &[include_str!("migrations/ttl/0001_init.sql")], replicated: false };
+pub(super) static TTL: Schema = Schema {
+    migrations: &[
+        include_str!("migrations/ttl/0001_init.sql"),
+        include_str!("migrations/ttl/0002_comment_pages.sql"),
+    ],
+    replicated: false,
+};
 
 /// What [`Schema::prepare`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Data, Error};
+use super::{Data, Error, users};
+use crate::events::UserNews;
 
 /// The site's settings; each is a row, absent ones have their default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,11 +89,11 @@ pub async fn get(data: &Data) -> Result<Settings, Error> {
         .await
 }
 
-/// Replaces them all.
+/// Replaces them all, and tells all windows of the admin.
 ///
 /// # Errors
 /// When they cannot be written.
-pub async fn put(data: &Data, settings: Settings) -> Result<(), Error> {
+pub async fn put(data: &Data, settings: Settings, cause: Uuid) -> Result<(), Error> {
     let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) \
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     data.writer()
@@ -104,7 +106,7 @@ pub async fn put(data: &Data, settings: Settings) -> Result<(), Error> {
             for (name, value) in rows {
                 tx.conn().execute(sql, params![name, value])?;
             }
-            Ok(())
+            users::tell_admins(tx, &UserNews::SettingsSaved(settings), cause)
         })
         .await
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Error, Ttl, Tx, uuid};
+use crate::recipient::PageSession;
 use crate::time::Instant;
 
 /// A signed-in browser.
@@ -36,6 +37,8 @@ pub const CODE_LIFE: Duration = Duration::from_secs(10 * 60);
 const CODE_TRIES: i64 = 5;
 /// How long a retry with the same `Idempotency-Key` is known.
 const KEY_LIFE: Duration = Duration::from_secs(86_400);
+/// As long as events are kept: nobody hears of the comment after that.
+const PAGE_LIFE: Duration = Duration::from_secs(86_400);
 /// A salt is good for its day and destroyed after the next: then nobody can
 /// tell which visitor a hash was.
 const SALT_LIFE_DAYS: i64 = 2;
@@ -279,6 +282,37 @@ pub async fn reserve(
         .await
 }
 
+/// Keeps for a day whose windows are told of the admin's word on a comment.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn keep_page(ttl: &Ttl, comment: Uuid, page: PageSession) -> Result<(), Error> {
+    let sql = "INSERT INTO comment_pages (comment, page, expires_at) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (comment) DO NOTHING";
+    ttl.writer()
+        .write(move |tx| {
+            let row = params![comment.to_string(), page.to_string(), tx.now().plus(PAGE_LIFE)];
+            tx.conn().execute(sql, row)?;
+            Ok(())
+        })
+        .await
+}
+
+/// Whose windows those are, while it is known.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn page_of(ttl: &Ttl, comment: Uuid) -> Result<Option<PageSession>, Error> {
+    let sql = "SELECT page FROM comment_pages WHERE comment = ?1 AND expires_at > ?2";
+    ttl.readers()
+        .read(move |conn| {
+            let row = params![comment.to_string(), Instant::now()];
+            let page: Option<String> = conn.query_row(sql, row, |row| row.get(0)).optional()?;
+            Ok(page.and_then(|page| page.parse().ok()))
+        })
+        .await
+}
+
 /// The salt of the day of `at`, made at first use: 32 random bytes, the same
 /// for every process.
 ///
@@ -308,8 +342,15 @@ pub async fn forget_expired(ttl: &Ttl) -> Result<usize, Error> {
 }
 
 async fn forget_expired_at(ttl: &Ttl, now: Instant) -> Result<usize, Error> {
-    const TABLES: [&str; 6] =
-        ["sessions", "signin_codes", "signin_links", "salts", "rate_limits", "idempotency_keys"];
+    const TABLES: [&str; 7] = [
+        "sessions",
+        "signin_codes",
+        "signin_links",
+        "salts",
+        "rate_limits",
+        "idempotency_keys",
+        "comment_pages",
+    ];
     let delete = move |tx: &Tx<'_>| {
         let mut forgotten = 0;
         for table in TABLES {

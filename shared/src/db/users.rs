@@ -4,7 +4,10 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Data, Error, uuid};
+use super::{Data, Error, Tx, outbox, uuid};
+use crate::events::{Event, UserNews};
+use crate::recipient::Recipient;
+use crate::time::Instant;
 
 /// Someone who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +49,29 @@ pub async fn ensure_admin(data: &Data, email: String) -> Result<User, Error> {
             Ok(tx.conn().query_row(&select, [&email], user)?)
         })
         .await
+}
+
+/// Tells all windows of those who may sign in.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn tell_admins(tx: &Tx<'_>, told: &UserNews, cause: Uuid) -> Result<(), Error> {
+    let sql = format!("SELECT id FROM users WHERE {ADMIN}");
+    let mut statement = tx.conn().prepare_cached(&sql)?;
+    let ids = statement.query_map([], |row| uuid(row.get_ref(0)?.as_str()?))?;
+    for id in ids {
+        outbox::event(tx, &Event::user(&Recipient::User(id?), told, cause))?;
+    }
+    Ok(())
+}
+
+/// Tells all windows of a user.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn tell(data: &Data, user: Uuid, told: UserNews, cause: Uuid) -> Result<(), Error> {
+    let event = Event::user(&Recipient::User(user), &told, cause);
+    data.writer().write(move |tx| outbox::event(tx, &event)).await
 }
 
 /// The admin of an address; letters' case does not matter.

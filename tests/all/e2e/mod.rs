@@ -16,5 +16,6 @@ mod privacy;
 mod readers;
 mod sockets;
 mod start;
+mod users;
 mod views;
 mod watchers;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
+use shared::bus::Bus;
+use shared::bus::presence::{Presence, Word};
+use shared::subject::PRESENCE;
 
 use crate::support::client::Client;
 use crate::support::second::SecondWeb;
@@ -103,4 +107,33 @@ async fn readers_are_counted_on_when_the_process_that_tells_them_ends() {
     let _again = read(&there, &slug).await;
     board.shows(2, 1, Duration::from_secs(10)).await;
     drop(at_first);
+}
+
+#[tokio::test]
+async fn a_process_that_is_stopped_says_so_and_no_word_names_a_reader() {
+    let site = Site::start(&[]);
+    let slug = site.post("readers-unnamed").await;
+    let nats = site.json()["nats_url"].as_str().expect("an address").parse().unwrap();
+    let bus = Bus::connect(&nats, "test").await.unwrap();
+    let mut words = bus.client().subscribe(PRESENCE).await.unwrap();
+    let mut second = SecondWeb::start(&site).await;
+    let address = "198.51.100.9";
+    let reading = read(&second.visitor(address), &slug).await;
+    let mut heard = async || words.next().await.expect("a word").payload;
+    let process = loop {
+        let word: Presence = serde_json::from_slice(&heard().await).unwrap();
+        if matches!(&word.word, Word::Here { readers, .. } if readers.posts.contains_key(&slug)) {
+            break word.process;
+        }
+    };
+    second.end("-TERM");
+    loop {
+        let text = heard().await;
+        assert!(!String::from_utf8_lossy(&text).contains(address));
+        let word: Presence = serde_json::from_slice(&text).unwrap();
+        if word.process == process && word.word == Word::Gone {
+            break;
+        }
+    }
+    drop(reading);
 }

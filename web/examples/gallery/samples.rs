@@ -29,7 +29,8 @@ pub fn layout() -> Layout {
 }
 
 pub fn admin_layout() -> Layout {
-    let viewer = Viewer { email: "ada@hearth.example".into(), admin: true };
+    let topic = "users.0190f8a0-0000-7000-8000-000000000001".into();
+    let viewer = Viewer { topic, email: "ada@hearth.example".into(), admin: true };
     Layout { viewer: Some(viewer), ..layout() }
 }
 

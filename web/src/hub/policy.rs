@@ -1,5 +1,6 @@
 //! What a client of a topic is owed, and who may be one: one table.
 
+use shared::recipient::Recipient;
 use shared::subject::{Pattern, Topic};
 use uuid::Uuid;
 
@@ -55,9 +56,17 @@ pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
         ["images", _id] => (Delivery::Log, Audience::Admin),
         ["jobs", _queue] => (Delivery::Log, Audience::Admin),
         ["backups", _tier] => (Delivery::Log, Audience::Admin),
-        ["users", id] => (Delivery::Log, Audience::User(id.parse().ok()?)),
+        ["users", id] => (Delivery::Log, audience_of(&Recipient::parse(id)?)),
         _ => return None,
     })
+}
+
+/// Nobody can guess a page session, so who names it is who made it.
+fn audience_of(recipient: &Recipient) -> Audience {
+    match recipient {
+        Recipient::User(id) => Audience::User(*id),
+        Recipient::Page(_) => Audience::Public,
+    }
 }
 
 /// The topics there are, by their words, as a refusal names them; `*` is any
@@ -147,6 +156,11 @@ mod tests {
         check("blogroll", Some((Delivery::Latest, Audience::Public)));
         check("jobs.comments", Some((Delivery::Log, Audience::Admin)));
         check("users.no-id", None);
+        let (user, page) = (Uuid::now_v7(), "users.page-00112233445566778899aabbccddeeff");
+        check(&format!("users.{user}"), Some((Delivery::Log, Audience::User(user))));
+        check(&format!("users.{}", user.simple()), None);
+        check(page, Some((Delivery::Log, Audience::Public)));
+        check(&page[..page.len() - 1], None);
         check("secrets", None);
         check("comments", None);
     }

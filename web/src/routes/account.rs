@@ -7,13 +7,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use shared::db::tokens::{self, TOKEN_ID};
 use shared::db::ttl::{self, SESSION_IDLE, SESSION_MAX, Session};
+use shared::db::users;
+use shared::events::UserNews;
 use shared::time::Instant;
+use uuid::Uuid;
 
 use super::present::when;
 use crate::auth::{Identity, cookies};
 use crate::error::{Error, Result};
 use crate::extract::{Path, id};
 use crate::hits::agent;
+use crate::layers::Cause;
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::views::account::{AccountPage, Session as Shown, Token};
@@ -46,7 +50,7 @@ fn token(token: tokens::Token) -> Token {
     Token { id, name, watch: watch.shapes(), created, expires, over }
 }
 
-fn shown(session: Session, current: Option<uuid::Uuid>) -> Shown {
+fn shown(session: Session, current: Option<Uuid>) -> Shown {
     let idle = session.last_seen_at.plus(SESSION_IDLE);
     Shown {
         browser: browser(&session.user_agent),
@@ -74,13 +78,24 @@ fn browser(user_agent: &str) -> String {
 pub async fn revoke(
     State(state): State<AppState>,
     identity: Identity,
+    Cause(cause): Cause,
     Path(session): Path<String>,
 ) -> Result<Response> {
     let session = id(&session, "session")?;
-    match ttl::end_session(&state.ttl, identity.user.id, session).await? {
+    match end(&state, &identity, session, cause).await? {
         true => Ok(Redirect::to("/account").into_response()),
         false => Err(Error::NotFound("session")),
     }
+}
+
+/// Ends a session, and tells the windows that were open in it.
+async fn end(state: &AppState, identity: &Identity, session: Uuid, cause: Uuid) -> Result<bool> {
+    let user = identity.user.id;
+    let ended = ttl::end_session(&state.ttl, user, session).await?;
+    if ended {
+        users::tell(&state.data, user, UserNews::SessionEnded {}, cause).await?;
+    }
+    Ok(ended)
 }
 
 /// `POST /account/tokens/{id}/revoke`.
@@ -104,9 +119,13 @@ pub async fn revoke_token(
 ///
 /// # Errors
 /// When the session cannot be ended.
-pub async fn sign_out(State(state): State<AppState>, identity: Identity) -> Result<Response> {
-    if let Some(session) = identity.session {
-        ttl::end_session(&state.ttl, identity.user.id, session.id).await?;
+pub async fn sign_out(
+    State(state): State<AppState>,
+    identity: Identity,
+    Cause(cause): Cause,
+) -> Result<Response> {
+    if let Some(session) = &identity.session {
+        end(&state, &identity, session.id, cause).await?;
     }
     let https = state.config.is_https();
     let cookie = cookies::set(cookies::session_name(https), "", Duration::ZERO, https);

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::db::comments::{self, AcceptError, Comment, NewComment};
 use shared::db::ttl::{self, Reserved};
+use shared::recipient::{BadPageSession, PageSession};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -105,7 +106,8 @@ pub async fn send(
     let input = Input::read(request, &state).await?;
     let who = state.household(&headers, &peer).await?;
     let visitor = state.visitor(&headers, &peer).await?;
-    let sender = Sender { who, visitor, admin: frame.viewer.as_ref().map(|user| user.id) };
+    let page = page_session(&headers)?;
+    let sender = Sender { who, visitor, admin: frame.viewer.as_ref().map(|user| user.id), page };
     match accept(&state, &sender, &slug, &input, &headers, cause).await {
         Ok(comment) if as_json => Ok(accepted(&comment, frame.cursor())),
         Ok(comment) => Ok(back(&comment)),
@@ -122,6 +124,8 @@ struct Sender {
     visitor: String,
     /// The admin's id, when it is the admin.
     admin: Option<Uuid>,
+    /// Whose windows are told what becomes of the comment.
+    page: Option<PageSession>,
 }
 
 async fn accept(
@@ -155,8 +159,21 @@ async fn accept(
         body: input.body.clone(),
         trusted: sender.admin.is_some(),
         visitor: Some(sender.visitor.clone()),
+        page: sender.page.clone(),
     };
+    if let Some(page) = &sender.page {
+        ttl::keep_page(&state.ttl, id, page.clone()).await?;
+    }
     Ok(comments::accept(&state.data, new, cause).await?)
+}
+
+/// Whose windows hear of it: what the browser made up and names in a header.
+fn page_session(headers: &HeaderMap) -> Result<Option<PageSession>> {
+    let Some(value) = headers.get("x-page-session") else {
+        return Ok(None);
+    };
+    let page = value.to_str().map_err(|_| BadPageSession).and_then(str::parse);
+    page.map(Some).map_err(|error| Error::bad_request(format!("X-Page-Session: {error}")))
 }
 
 /// The key under which a retry is known: the header's, which stands for one

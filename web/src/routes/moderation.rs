@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shared::db::comments::{self, Comment, CommentStatus};
+use shared::db::ttl;
 use uuid::Uuid;
 
 use crate::auth::Admin;
@@ -86,7 +87,9 @@ pub async fn delete(
 /// # Errors
 /// As [`delete`].
 pub async fn remove(state: &AppState, comment: &str, cause: Uuid) -> Result<()> {
-    match comments::delete(&state.data, id(comment, "comment")?, cause).await? {
+    let comment = id(comment, "comment")?;
+    let author = ttl::page_of(&state.ttl, comment).await?;
+    match comments::delete(&state.data, comment, author, cause).await? {
         true => Ok(()),
         false => Err(Error::NotFound("comment")),
     }
@@ -103,7 +106,8 @@ pub async fn decide(
     cause: Uuid,
 ) -> Result<Comment> {
     let comment = id(comment, "comment")?;
-    if let Some(decided) = comments::moderate(&state.data, comment, status, cause).await? {
+    let author = ttl::page_of(&state.ttl, comment).await?;
+    if let Some(decided) = comments::moderate(&state.data, comment, status, author, cause).await? {
         return Ok(decided);
     }
     Err(match comments::get(&state.data, comment).await? {

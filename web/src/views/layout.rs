@@ -42,6 +42,8 @@ impl Layout {
 /// Who is signed in.
 #[derive(Debug, Clone)]
 pub struct Viewer {
+    /// What the windows of the user follow.
+    pub topic: String,
     /// The address that the code was sent to.
     pub email: String,
     /// Whether the pages under `/admin` are theirs.

@@ -7,6 +7,7 @@ import { build, mark, name, offer, paragraphs } from "./item.js";
 
 /** @typedef {import("./item.js").Comment} Comment */
 /** @typedef {import("../outbox/store.js").Parcel} Parcel */
+/** @typedef {import("../user.js").Decided} Decided */
 
 /** @typedef {Comment["status"] | "slow"} Outcome */
 
@@ -28,9 +29,9 @@ export class Thread {
   #local = new Map();
   /** @type {Map<string, (outcome: Outcome) => void>} who waits for the word on a comment */
   #awaited = new Map();
-  /** Ids of held comments that are not here: the word on a comment may be
-   * faster than the answer to the request that sent it. */
-  #held = new Set();
+  /** @type {Map<string, Decided>} by id: the word on a comment may be faster than
+   * the answer to the request that sent it */
+  #decided = new Map();
 
   /**
    * @param {HTMLElement} section
@@ -47,10 +48,31 @@ export class Thread {
     const there = this.#item(comment.id);
     if (comment.status === "approved") this.#show(comment, there);
     else if (comment.status === "rejected") this.#remove(comment, there);
-    else if (there && this.#mine.has(comment.id)) mark(this.#article(comment.id), "pending", HELD);
-    else this.#held.add(comment.id);
-    this.#awaited.get(comment.id)?.(comment.status);
     this.#count();
+  }
+
+  /**
+   * Takes the word on one's own comment, wherever it was written; one that is
+   * published has come before, as everybody's.
+   * @param {Decided} decided
+   * @returns {boolean} whether this window shows it, or may soon
+   */
+  decide(decided) {
+    const { id, status } = decided;
+    this.#decided.set(id, decided);
+    const awaited = this.#awaited.get(id);
+    awaited?.(status);
+    this.#markDecided(id);
+    this.#count();
+    return awaited !== undefined || this.#item(id) !== null || this.#local.size > 0;
+  }
+
+  /** @param {string} id of one's own comment */
+  #markDecided(id) {
+    const decided = this.#decided.get(id);
+    if (!this.#mine.has(id) || !decided || decided.status === "approved") return;
+    const words = decided.status === "pending" ? HELD : refused(decided.reason);
+    mark(this.#article(id), decided.status, words);
   }
 
   /**
@@ -59,8 +81,9 @@ export class Thread {
    * @returns {Promise<Outcome>}
    */
   outcome(id) {
+    const decided = this.#decided.get(id);
+    if (decided) return Promise.resolve(decided.status);
     if (this.#item(id)) return Promise.resolve("approved");
-    if (this.#held.has(id)) return Promise.resolve("pending");
     return new Promise((resolve) => {
       this.#awaited.set(id, resolve);
       setTimeout(() => resolve("slow"), PATIENCE_MS);
@@ -114,8 +137,8 @@ export class Thread {
     const article = this.#article(id);
     const done = article?.dataset.status === "approved";
     offer(article, "", false);
-    if (this.#held.has(id)) mark(article, "pending", HELD);
-    else if (!done) mark(article, "pending", ON_ITS_WAY);
+    if (!done) mark(article, "pending", ON_ITS_WAY);
+    this.#markDecided(id);
     this.#count();
     setTimeout(() => this.#slow(id), PATIENCE_MS);
   }
@@ -217,7 +240,7 @@ export class Thread {
   #remove(comment, there) {
     if (!there) return;
     if (this.#mine.has(comment.id)) {
-      mark(this.#article(comment.id), "rejected", "not accepted");
+      mark(this.#article(comment.id), "rejected", refused(null));
       return;
     }
     this.#section.dispatchEvent(new CustomEvent("thread:replace"));
@@ -278,6 +301,11 @@ export class Thread {
     const region = this.#section.querySelector("[data-comments-announce]");
     if (region) region.textContent = words;
   }
+}
+
+/** @param {string | null} reason */
+function refused(reason) {
+  return reason ? `not accepted: ${reason}` : "not accepted";
 }
 
 /**

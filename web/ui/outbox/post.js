@@ -1,6 +1,8 @@
 // @ts-check
 /** One try to hand a comment to the server. */
 
+import { useSession } from "../page-session.js";
+
 /** @typedef {import("./store.js").Parcel} Parcel */
 
 /**
@@ -37,7 +39,7 @@ export async function post(parcel) {
 function send({ action, key, draft }) {
   return fetch(action, {
     method: "POST",
-    headers: { Accept: "application/json", "Content-Type": "application/json", "Idempotency-Key": key },
+    headers: { Accept: "application/json", "Content-Type": "application/json", "Idempotency-Key": key, "X-Page-Session": useSession() },
     body: JSON.stringify(draft, (name, value) => (name && value === "" ? undefined : value)),
     signal: AbortSignal.timeout(ANSWER_MS),
   });

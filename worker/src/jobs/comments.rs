@@ -37,6 +37,10 @@ fn check(
         Some(_) => CommentStatus::Pending,
     };
     comments::judge(tx, id, &html, status, reason.as_deref(), job.id)?;
+    if let Some(page) = job.payload.page.clone() {
+        // Why it is held is the admin's affair: who sends spam would learn from it.
+        comments::tell_author(tx, page, (&evidence.comment, status), None, job.id)?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -4,16 +4,21 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{COLUMNS, Comment, CommentStatus, TABLES, comment, select, tell};
+use super::{COLUMNS, Comment, CommentStatus, TABLES, comment, select, tell, tell_author};
 use crate::db::{Data, Error, Page, outbox};
 use crate::events::Event;
+use crate::recipient::PageSession;
+
+/// What an author is told of a comment that the admin does not want.
+const REFUSED: &str = "the site's admin did not accept it";
 
 const MODERATED: &str = "email, reason, posts.title";
 
 /// The admin's word on a comment; `None` when there is none of that id.
 ///
 /// A comment that was not checked yet (no HTML) only has its verdict changed
-/// once the worker has rendered it, so it is refused as unknown until then.
+/// once the worker has rendered it, so it is refused as unknown until then. The
+/// windows of its author, if it is known which they are, are told.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -21,6 +26,7 @@ pub async fn moderate(
     data: &Data,
     id: Uuid,
     status: CommentStatus,
+    author: Option<PageSession>,
     cause: Uuid,
 ) -> Result<Option<Comment>, Error> {
     let sql = "UPDATE comments SET status = ?2, reason = 'by the admin' \
@@ -32,7 +38,12 @@ pub async fn moderate(
                 return Ok(None);
             }
             tell(tx, id, cause)?;
-            select(tx.conn(), id)
+            let comment = select(tx.conn(), id)?;
+            if let Some((comment, author)) = comment.as_ref().zip(author) {
+                let reason = (status == CommentStatus::Rejected).then_some(REFUSED);
+                tell_author(tx, author, (comment, status), reason, cause)?;
+            }
+            Ok(comment)
         })
         .await
 }
@@ -42,13 +53,22 @@ pub async fn moderate(
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn delete(data: &Data, id: Uuid, cause: Uuid) -> Result<bool, Error> {
+pub async fn delete(
+    data: &Data,
+    id: Uuid,
+    author: Option<PageSession>,
+    cause: Uuid,
+) -> Result<bool, Error> {
     let raise = "UPDATE comments SET parent_id = ?2 WHERE parent_id = ?1";
     data.writer()
         .write(move |tx| {
             let Some(mut comment) = select(tx.conn(), id)? else {
                 return Ok(false);
             };
+            if let Some(author) = author {
+                let status = CommentStatus::Rejected;
+                tell_author(tx, author, (&comment, status), Some(REFUSED), cause)?;
+            }
             let (id, parent) = (id.to_string(), comment.parent.map(|parent| parent.to_string()));
             tx.conn().execute(raise, params![id, parent])?;
             tx.conn().execute("DELETE FROM comments WHERE id = ?1", [id])?;

@@ -4,7 +4,8 @@ use rusqlite::{params, params_from_iter};
 use uuid::Uuid;
 
 use super::{Post, PostDraft, PostStatus, select};
-use crate::db::{Data, Error, Tx, outbox};
+use crate::db::{Data, Error, Tx, outbox, users};
+use crate::events::UserNews;
 use crate::jobs::enqueue::Enqueue;
 use crate::jobs::posts::PublishPost;
 use crate::markdown::Rendered;
@@ -53,7 +54,8 @@ pub async fn create(
 }
 
 /// Saves a post anew. `seen` is the version that the author changed; `None`
-/// overwrites whatever is there. What changes nothing is no new version.
+/// overwrites whatever is there. What changes nothing is no new version. All
+/// windows of the admin are told.
 ///
 /// # Errors
 /// Any [`SaveError`].
@@ -74,7 +76,10 @@ pub async fn update(
             if says(&old, &draft, tx.now()) && old.html == html.html {
                 return Ok(old);
             }
-            save(tx, old.id, &draft, &html, cause)
+            let saved = save(tx, old.id, &draft, &html, cause)?;
+            let (title, version) = (saved.title.clone(), saved.version);
+            users::tell_admins(tx, &UserNews::PostSaved { slug: old.slug, title, version }, cause)?;
+            Ok(saved)
         })
         .await
 }

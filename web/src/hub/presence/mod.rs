@@ -151,10 +151,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Addresses of the posts that a connection reads, whether or not there are
-/// such posts; none for the admin's panel, which would count itself.
+/// such posts; none for the admin's panel, which would count itself. Who
+/// follows nothing but what concerns them reads nothing.
 pub(super) fn read(topics: &[Topic]) -> Option<Vec<String>> {
     let panel = topics.iter().any(is_of_the_panel);
-    (!panel).then(|| topics.iter().filter_map(post).map(str::to_owned).collect())
+    let reads = !topics.iter().all(Topic::is_of_a_user);
+    (reads && !panel).then(|| topics.iter().filter_map(post).map(str::to_owned).collect())
 }
 
 /// The panel follows what no reader may; so are the topics of results.
@@ -191,6 +193,9 @@ mod tests {
         let window = topics(&["comments.a", "comments.b", "metrics.views.c"]);
         assert_eq!(read(&window), Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(read(&topics(&["comments.a", "jobs.comments"])), None);
+        let own = "users.page-00112233445566778899aabbccddeeff";
+        assert_eq!(read(&topics(&[own])), None);
+        assert_eq!(read(&topics(&[own, "metrics.live"])), Some(Vec::new()));
     }
 
     #[test]

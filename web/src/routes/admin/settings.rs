@@ -10,6 +10,7 @@ use super::nav;
 use crate::auth::Admin;
 use crate::error::{Result, told};
 use crate::extract::{Form, Query};
+use crate::layers::Cause;
 use crate::page::{self, Frame};
 use crate::state::AppState;
 use crate::validate::Checks;
@@ -81,6 +82,7 @@ pub async fn save(
     State(state): State<AppState>,
     _: Admin,
     frame: Frame,
+    Cause(cause): Cause,
     Form(typed): Form<Typed>,
 ) -> Result<Response> {
     let title = typed.title.trim().to_owned();
@@ -97,7 +99,7 @@ pub async fn save(
     }
     let settings = Settings { title, description, posting: posting.unwrap_or_default() };
     if checks.errors().is_empty() {
-        settings::put(&state.data, settings).await?;
+        settings::put(&state.data, settings, cause).await?;
         return Ok(Redirect::to("/admin/settings?saved").into_response());
     }
     let error = |field: &str| {
