@@ -36,6 +36,7 @@ export class Live {
   #seen = new Map();
   /** @type {string[]} */ #topics = [];
   #cursor = "";
+  /** @type {State | null} */ #state = null;
   /** @type {Transport | null} */ #transport = null;
   /** @type {(sink: Sink) => Transport} */ #connect;
 
@@ -57,7 +58,7 @@ export class Live {
     this.#resets.push(listener);
   }
 
-  /** @param {(state: State) => void} listener */
+  /** @param {(state: State) => void} listener called when it changes */
   onState(listener) {
     this.#states.push(listener);
   }
@@ -95,7 +96,7 @@ export class Live {
     this.#transport = this.#connect({
       event: (event) => this.#receive(event),
       reset: () => this.#reset(),
-      state: (state) => this.#states.forEach((listener) => listener(state)),
+      state: (state) => this.#enter(state),
     });
     const from = parseCursor(this.#cursor);
     for (const topic of this.#topics) if (from && !this.#seen.has(topic)) this.#seen.set(topic, from);
@@ -105,6 +106,14 @@ export class Live {
   #close() {
     this.#transport?.stop();
     this.#transport = null;
+    this.#state = null;
+  }
+
+  /** @param {State} state  a connection that is opened anew for more topics was never gone */
+  #enter(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    for (const listener of this.#states) listener(state);
   }
 
   /** @param {RawEvent} event */
