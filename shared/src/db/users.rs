@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{Data, Error, Tx, outbox, uuid};
 use crate::events::{Event, UserNews};
 use crate::recipient::Recipient;
-use crate::time::Instant;
 
 /// Someone who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -10,7 +10,6 @@ use shared::db::jobs::{self as job_rows, Once, Ordered, Placed};
 use shared::jobs::order::Order;
 use uuid::Uuid;
 
-use super::queues;
 use crate::auth::Admin;
 use crate::error::{Error, FieldError, Result};
 use crate::extract::Json;

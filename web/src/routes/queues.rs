@@ -50,7 +50,7 @@ pub async fn list(State(state): State<AppState>, _: Admin) -> Result<Response> {
 /// # Errors
 /// When the database fails, or the file of queues cannot be used.
 pub async fn periodic(State(state): State<AppState>, _: Admin) -> Result<Response> {
-    let items = overview::periodic(&state.data, &read(&state).await?).await?;
+    let items = overview::periodic(&state.data, &state.queues.read().await?).await?;
     Ok(JsonBody(json!({"items": items, "next": null})).into_response())
 }
 

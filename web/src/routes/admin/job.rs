@@ -6,8 +6,8 @@ use serde::Deserialize;
 use shared::db::jobs::{self as job_rows, Body, Detail, JobState, UniqueKey};
 use shared::overview::{self, Undone};
 
+use super::super::jobs;
 use super::super::present::when;
-use super::super::{jobs, queues};
 use super::jobs::row;
 use super::{address, nav, trace};
 use crate::auth::Admin;

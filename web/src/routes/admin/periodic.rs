@@ -3,7 +3,6 @@
 use shared::overview::{self, PeriodicView};
 
 use super::super::present::when;
-use super::super::queues;
 use crate::error::Result;
 use crate::state::AppState;
 use crate::views::admin::periodic::PeriodicRow;
