@@ -84,6 +84,10 @@ fn takes(problem: &str) -> String {
     {
         return format!("it takes {}; got {}", kind(wanted), found(got));
     }
+    // A list is read as the fields in their order.
+    if problem.starts_with("invalid length ") {
+        return "it takes an object; got a list".to_owned();
+    }
     let number = ["invalid digit", "cannot parse integer", "number too", "invalid float"];
     if number.iter().any(|start| problem.starts_with(start)) {
         return "it takes a whole number".to_owned();

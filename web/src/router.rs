@@ -118,7 +118,7 @@ fn api() -> Vec<(Method, &'static str, Params, Answers)> {
         (Method::GET, "/queues", &[], get(queues::list)),
         (Method::POST, "/queues/{name}/pause", &[], post(queues::pause)),
         (Method::POST, "/queues/{name}/resume", &[], post(queues::resume)),
-        (Method::GET, "/jobs", &["queue", "state", "after", "limit"], get(jobs::list)),
+        (Method::GET, "/jobs", &["queue", "kind", "state", "after", "limit"], get(jobs::list)),
         (Method::POST, "/jobs", &[], post(enqueue::create).layer(text())),
         (
             Method::POST,

@@ -7,7 +7,7 @@ use crate::bus::Bus;
 use crate::bus::control::Control;
 use crate::bus::waiting::Waiting;
 use crate::db::Data;
-use crate::db::jobs::{self, Body, Cancelled, Detail};
+use crate::db::jobs::{self, Body, Cancelled, Detail, JobState};
 use crate::envelope::Envelope;
 use crate::queues::{Queues, Role};
 
@@ -53,7 +53,9 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
 
 async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option<Place>, Error> {
     let id = job.to_string();
-    if let Some(known) = known(data, file, &id).await? {
+    if let Some(known) = known(data, file, &id).await?
+        && !may_be_with_a_program(&known, file)
+    {
         return Ok(Some(Place::Known(known)));
     }
     match bus.find_job(job).await? {
@@ -61,6 +63,15 @@ async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option
         // It may have gone on meanwhile.
         None => Ok(known(data, file, &id).await?.map(Place::Known)),
     }
+}
+
+/// An external job that is due is in the stream a little before the database knows.
+fn may_be_with_a_program(known: &Detail, file: &Queues) -> bool {
+    known.job.state == JobState::Queued && is_external(file, &known.job.queue)
+}
+
+fn is_external(file: &Queues, queue: &str) -> bool {
+    file.queues.get(queue).is_some_and(|queue| queue.role == Role::External)
 }
 
 /// Without it the job is stopped when a worker comes to it.
@@ -81,7 +92,6 @@ impl Place {
             Self::Stream(waiting) if !waiting.running => (&waiting.queue, waiting.job.clone()?),
             Self::Known(_) | Self::Stream(_) => return None,
         };
-        let role = file.queues.get(queue)?.role;
-        (role == Role::External).then(|| (queue.clone(), job))
+        is_external(file, queue).then(|| (queue.clone(), job))
     }
 }

@@ -38,14 +38,14 @@ impl TryFrom<Written> for Periodic {
             written;
         let schedule = match (every, cron) {
             (Some(_), None) if time_zone.is_some() => {
-                return Err("time_zone is for cron; every takes none".to_owned());
+                return Err("time_zone is for cron; with every it takes none".to_owned());
             }
             (Some(every), None) => Schedule::Every(every),
             (None, Some(cron)) => Schedule::Cron(Cron::read(&cron, time_zone.as_deref())?),
             _ => {
                 return Err(
-                    "a periodic job takes one of every, such as every: 5m, and cron, such \
-                            as cron: \"0 3 * * *\""
+                    "it is not said when it is due; it takes one of every, such as every: 5m, \
+                     and cron, such as cron: \"0 3 * * *\""
                         .to_owned(),
                 );
             }
@@ -224,12 +224,12 @@ mod tests {
         assert_eq!(tick.schedule.to_string(), "0 3 * * * (Europe/Berlin)");
         assert_eq!(tick.unique_key.as_deref(), Some("tick"));
         for (more, parts) in [
-            ("priority: high", ["8", "one of every", "cron"]),
-            ("every: 5m\n    cron: 0 3 * * *", ["8", "one of every", "cron"]),
-            ("every: 5m\n    time_zone: UTC", ["8", "time_zone is for cron", "every"]),
-            ("cron: 0 3 * *", ["8", "0 3 * *", "five fields"]),
-            ("cron: 0 3 * * *\n    time_zone: Berlin", ["8", "\"Berlin\"", "Europe/Berlin"]),
-            ("every: 5m\n    unique_key: \"\"", ["8", "unique_key is empty", "text"]),
+            ("priority: high", ["9", "one of every", "cron"]),
+            ("every: 5m\n    cron: 0 3 * * *", ["9", "one of every", "cron"]),
+            ("every: 5m\n    time_zone: UTC", ["9", "time_zone is for cron", "every"]),
+            ("cron: 0 3 * *", ["9", "0 3 * *", "five fields"]),
+            ("cron: 0 3 * * *\n    time_zone: Berlin", ["9", "\"Berlin\"", "Europe/Berlin"]),
+            ("every: 5m\n    unique_key: \"\"", ["9", "unique_key is empty", "text"]),
         ] {
             refused(&with(more), &parts);
         }

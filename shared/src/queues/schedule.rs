@@ -52,7 +52,7 @@ impl Cron {
         let cron = Self { table: Box::new(table), text: text.to_owned(), zone };
         match cron.after(Instant::now()) {
             Some(_) => Ok(cron),
-            None => Err(format!("{text:?} is a time that never comes")),
+            None => Err(format!("{text:?} never comes; it takes a time that does")),
         }
     }
 

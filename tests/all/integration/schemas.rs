@@ -41,7 +41,7 @@ fn the_schema_of_the_envelope_has_its_fields() {
 /// The names that a refusal of `text` offers in place of `nonsense`.
 fn offered(text: &str) -> BTreeSet<String> {
     let error = Queues::parse(text).expect_err("nonsense is refused");
-    let offers = error.split_once("expected one of ").expect("the right names are told").1;
+    let offers = error.split_once("the fields here are ").expect("the right names are told").1;
     offers.lines().next().unwrap_or_default().split(", ").map(str::to_owned).collect()
 }
 

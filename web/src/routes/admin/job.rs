@@ -101,9 +101,7 @@ pub async fn page(
             let notice = outcome.notice(&detail);
             page::private(&shown(detail, notice, &frame, &state).await?)
         }
-        Err(Error::Absent(_)) if outcome.refused.is_some() => {
-            Ok(Redirect::to("/admin/jobs?state=dead&gone=true").into_response())
-        }
+        Err(Error::Absent(_)) if outcome.refused.is_some() => Ok(gone()),
         Err(error) => Err(error),
     }
 }
@@ -236,9 +234,15 @@ pub async fn cancel(
 /// Back to the job, which says why; what is the site's own fault is an error.
 fn refused(id: &str, act: Act, undone: Undone) -> Result<Response> {
     match undone {
-        Undone::Away(_) | Undone::NoId(_) => Err(undone.into()),
+        Undone::Away(_) => Err(undone.into()),
+        // Of what is no job the id is none, once it is discarded.
+        Undone::NoId(_) => Ok(gone()),
         _ => Ok(to_job(id, &[("refused", act.as_str())])),
     }
+}
+
+fn gone() -> Response {
+    Redirect::to("/admin/jobs?state=dead&gone=true").into_response()
 }
 
 fn to_job(id: &str, parameters: &[(&str, &str)]) -> Response {
