@@ -106,6 +106,8 @@ function hear(error, message) {
   const word = error ? {} : message.json();
   if (word.do !== 'cancel') return;
   cancels.asked.add(word.job);
+  // Of jobs that others work it hears too: it remembers the last of all.
+  if (cancels.asked.size > 1000) cancels.asked.delete(cancels.asked.values().next().value);
   cancels.running.get(word.job)?.abort();
 }
 

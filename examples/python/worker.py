@@ -9,6 +9,7 @@ something that the work needs were away; "busy" asks for another attempt soon, a
 
 import asyncio
 import base64
+import collections
 import json
 import os
 import sys
@@ -111,12 +112,13 @@ class Cancels:
     """What the admin has cancelled, and what runs."""
 
     def __init__(self):
-        self.asked, self.running = set(), {}
+        # Of jobs that others work it hears too: it remembers the last of all.
+        self.asked, self.running = collections.deque(maxlen=1000), {}
 
     async def hear(self, message):
         word = json.loads(message.data)
         if word.get("do") == "cancel":
-            self.asked.add(word["job"])
+            self.asked.append(word["job"])
             if task := self.running.get(word["job"]):
                 task.cancel()
 
@@ -128,11 +130,10 @@ class Cancels:
         try:
             return await task
         except asyncio.CancelledError:
-            if not task.cancelled():
+            if job["id"] not in self.asked:
                 raise  # It is this program that is stopped.
             return "cancelled"
         finally:
-            self.asked.discard(job["id"])
             del self.running[job["id"]]
 
 

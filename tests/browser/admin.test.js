@@ -230,7 +230,7 @@ describe("the admin", () => {
 
   it("sees how far a job is, live, in the list and on its page", async () => {
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
-    const order = { queue: "images", kind: "slow", payload: {}, run_at: tomorrow };
+    const order = { queue: "images", kind: "variants", payload: {}, run_at: tomorrow };
     const { id } = await site.api("POST", "/jobs", order);
     const pages = await Promise.all([
       open("/admin/jobs?queue=images&state=scheduled"),
@@ -238,7 +238,7 @@ describe("the admin", () => {
     ]);
     for (const page of pages) await untilLive(page);
     const payload = {
-      job: id, queue: "images", kind: "slow", state: "running", attempt: 1, error: null, progress: 0.4,
+      job: id, queue: "images", kind: "variants", state: "running", attempt: 1, error: null, progress: 0.4,
     };
     await publish(site.json.nats_url, "events.jobs.images", {
       id: randomUUID(), kind: "job.running", version: 1, time: new Date().toISOString(),

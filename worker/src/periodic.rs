@@ -16,12 +16,22 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Sends what is due until `shutdown`.
 pub async fn run(data: Data, queues: Live, shutdown: Shutdown) {
+    let mut names = Vec::new();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
         let settings = queues.borrow().clone();
+        let now: Vec<String> = settings.periodic.keys().cloned().collect();
+        if now != names {
+            match periodic::keep_only(&data, now.clone()).await {
+                Ok(()) => names = now,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "old periodic jobs were not forgotten");
+                }
+            }
+        }
         for (name, job) in &settings.periodic {
             if let Err(error) = send_if_due(&data, name, job).await {
                 tracing::warn!(name, error = chain(&error), "a periodic job was not sent");

@@ -18,7 +18,7 @@ use crate::subject;
 use crate::time::Instant;
 
 pub use made::{Made, keep_made};
-pub use order::{Once, Ordered, Placed, order};
+pub use order::{Once, Ordered, Placed, order, ordered_before};
 pub use replay::{Replayed, replay, replay_all};
 pub use retried::{Retried, retried};
 pub use shown::{Attempt, Body, Detail, Listed, Only, Order, UniqueKey, ahead};
@@ -130,10 +130,11 @@ fn select_detail(conn: &Connection, id: &str) -> Result<Option<Detail>, Error> {
     found.map(|(job, body)| Detail::read(conn, job, body)).transpose()
 }
 
-/// The failed attempts of a job, oldest first.
+/// The failed attempts of a job, oldest first; those that were put off have no
+/// number.
 fn attempts(conn: &Connection, id: &str) -> Result<Vec<Attempt>, Error> {
-    let sql = "SELECT attempt, at, error FROM job_errors WHERE job_id = ?1 AND put_off = 0 \
-               ORDER BY attempt";
+    let sql = "SELECT row_number() OVER (ORDER BY attempt), at, error FROM job_errors \
+               WHERE job_id = ?1 AND put_off = 0 ORDER BY attempt";
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map([id], |row| {
         Ok(Attempt { attempt: row.get(0)?, at: row.get(1)?, error: row.get(2)? })

@@ -46,6 +46,17 @@ pub async fn is_due(data: &Data, name: String, schedule: &Schedule) -> Result<bo
     }
 }
 
+/// Forgets periodic jobs that are none any more: one that comes back under the same
+/// name begins anew.
+///
+/// # Errors
+/// When a row cannot be written.
+pub async fn keep_only(data: &Data, names: Vec<String>) -> Result<(), Error> {
+    let names = serde_json::to_string(&names).expect("a list of strings is JSON");
+    let sql = "DELETE FROM periodic_jobs WHERE name NOT IN (SELECT value FROM json_each(?1))";
+    data.writer().write(move |tx| Ok(tx.conn().execute(sql, [names]).map(|_| ())?)).await
+}
+
 /// Has it be due at `next`, unless it has fallen due meanwhile.
 async fn note(data: &Data, name: String, next: Instant, now: Instant) -> Result<(), Error> {
     let sql = "INSERT INTO periodic_jobs (name, due_at) VALUES (?1, ?2) \

@@ -83,9 +83,7 @@ impl Order {
         if !queues.queues.contains_key(queue) {
             return Some(queues.unknown(queue));
         }
-        own::is_for_reports(queue).then(|| {
-            format!("{queue:?} is the site's own: by it workers report, and it takes no orders")
-        })
+        own::is_for_reports(queue).then(|| own::fault(queue, &self.kind)).flatten()
     }
 
     /// A job of a kind that nobody runs would be dead at once.
@@ -97,18 +95,16 @@ impl Order {
             return Some(format!("{takes}; got {got:?}, of {length} bytes"));
         }
         let role = queues.queues.get(queue)?.role;
-        let kinds = own::kinds(queue);
-        if role == Role::External || kinds.contains(&kind.as_str()) {
-            return None;
-        }
-        Some(match kinds[..] {
-            [] => format!(
+        match own::kinds(queue)[..] {
+            _ if role == Role::External => None,
+            [] => Some(format!(
                 "nothing runs the jobs of {queue:?}: a queue for another program has the role \
                  external, not {}",
                 role.as_str()
-            ),
-            _ => format!("the queue {queue:?} takes {}; got {kind:?}", kinds.join(", ")),
-        })
+            )),
+            _ if own::is_for_reports(queue) => None,
+            _ => own::fault(queue, kind),
+        }
     }
 
     fn payload_fault(&self) -> Option<String> {

@@ -53,15 +53,17 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
 
 async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option<Place>, Error> {
     let id = job.to_string();
-    if let Some(known) = known(data, file, &id).await?
-        && !may_be_with_a_program(&known, file)
-    {
-        return Ok(Some(Place::Known(known)));
+    let here = known(data, file, &id).await?;
+    if here.as_ref().is_some_and(|it| !may_be_with_a_program(it, file)) {
+        return Ok(here.map(Place::Known));
     }
-    match bus.find_job(job).await? {
-        Some(waiting) => Ok(Some(Place::Stream(waiting))),
+    match (bus.find_job(job).await, here) {
+        (Ok(Some(waiting)), _) => Ok(Some(Place::Stream(waiting))),
         // It may have gone on meanwhile.
-        None => Ok(known(data, file, &id).await?.map(Place::Known)),
+        (Ok(None), _) => Ok(known(data, file, &id).await?.map(Place::Known)),
+        // What the database knows is enough.
+        (Err(_), Some(here)) => Ok(Some(Place::Known(here))),
+        (Err(error), None) => Err(error.into()),
     }
 }
 

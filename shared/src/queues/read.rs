@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{BadFile, Cron, Destination, Periodic, Queue, Queues, Schedule, bounds, words};
 use crate::jobs::enqueue::Priority;
+use crate::jobs::own;
 use crate::subject::is_word;
 
 /// A periodic job as the file has it.
@@ -44,7 +45,7 @@ impl TryFrom<Written> for Periodic {
             (None, Some(cron)) => Schedule::Cron(Cron::read(&cron, time_zone.as_deref())?),
             _ => {
                 return Err(
-                    "it is not said when it is due; it takes one of every, such as every: 5m, \
+                    "when it is due is to be said once; it takes one of every, such as every: 5m, \
                      and cron, such as cron: \"0 3 * * *\""
                         .to_owned(),
                 );
@@ -97,15 +98,25 @@ impl Queues {
                 return Some((name.clone(), mistake));
             }
             for result in &queue.results {
-                if let Destination::Job { queue, .. } = result
-                    && !self.queues.contains_key(queue)
+                if let Destination::Job { queue, kind } = result
+                    && let Some(fault) = self.lost(queue, kind)
                 {
-                    return Some((name.clone(), self.unknown(queue)));
+                    return Some((name.clone(), fault));
                 }
             }
         }
-        let lost = self.periodic.iter().find(|(_, it)| !self.queues.contains_key(&it.queue));
-        lost.map(|(name, it)| (name.clone(), self.unknown(&it.queue)))
+        let lost = |(name, it): (&String, &Periodic)| {
+            Some((name.clone(), self.lost(&it.queue, &it.kind)?))
+        };
+        self.periodic.iter().find_map(lost)
+    }
+
+    /// Why nobody would run the jobs that go there.
+    fn lost(&self, queue: &str, kind: &str) -> Option<String> {
+        if !self.queues.contains_key(queue) {
+            return Some(self.unknown(queue));
+        }
+        own::fault(queue, kind)
     }
 }
 
@@ -171,6 +182,8 @@ mod tests {
         refused(&GOOD.replace("mail:", "Mail Box:"), &["line 2", "a-z"]);
         refused(&format!("{GOOD}    results: [nowhere]\n"), &["nowhere", "jobs.<queue>.<kind>"]);
         refused(&format!("{GOOD}    results: [jobs.none.x]\n"), &["line 2", "none", "mail"]);
+        let digest = "periodic:\n  tick: {queue: mail, kind: digest, every: 5m}\n";
+        refused(&format!("{GOOD}{digest}"), &["tick", "signin-code", "digest"]);
         let periodic = "periodic:\n  tick: {queue: none, kind: x, every: 5m}\n";
         refused(&format!("{GOOD}{periodic}"), &["line 8", "none", "mail"]);
     }
@@ -210,14 +223,16 @@ mod tests {
         }
         refused(&GOOD.replace("attempts: 5", "attempts: 101"), &["5", "1 to 100"]);
         refused(&GOOD.replace("backoff: 1s", "backoff: 0s"), &["6", "1ms to 168h"]);
-        let periodic = "periodic:\n  tick: {queue: mail, kind: x, every: 0s}\n";
+        let periodic = "periodic:\n  tick: {queue: mail, kind: signin-code, every: 0s}\n";
         refused(&format!("{GOOD}{periodic}"), &["8", "too short", "1s to 8784h"]);
     }
 
     #[test]
     fn a_periodic_job_has_either_a_time_between_or_a_clock() {
         let with = |more: &str| {
-            format!("{GOOD}periodic:\n  tick:\n    queue: mail\n    kind: x\n    {more}\n")
+            format!(
+                "{GOOD}periodic:\n  tick:\n    queue: mail\n    kind: signin-code\n    {more}\n"
+            )
         };
         let zone = "cron: 0 3 * * *\n    time_zone: Europe/Berlin\n    unique_key: tick";
         let tick = &Queues::parse(&with(zone)).unwrap().periodic["tick"];
@@ -238,8 +253,8 @@ mod tests {
     #[test]
     fn rates_results_and_periodic_jobs_are_read() {
         let more = "    linger: 5ms\n    rate: {limit: 10, per: 1s, by: host}\n    \
-                    results: [jobs.mail.next, events.blogroll]\n\
-                    periodic:\n  tick: {queue: mail, kind: x, every: 5m}\n";
+                    results: [jobs.mail.signin-code, events.blogroll]\n\
+                    periodic:\n  tick: {queue: mail, kind: signin-code, every: 5m}\n";
         let queues = Queues::parse(&format!("{GOOD}{more}")).unwrap();
         let rate = Rate { limit: 10, per: Duration::from_secs(1), by: Some("host".to_owned()) };
         assert_eq!(queues.queues["mail"].rate, Some(rate));

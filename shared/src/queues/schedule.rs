@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
@@ -56,10 +56,17 @@ impl Cron {
         }
     }
 
+    /// The first time after `now`. In the hour that comes twice the table names
+    /// times of the first one, which are over: it is asked again, from later on.
     fn after(&self, now: Instant) -> Option<Instant> {
-        let now = DateTime::from_timestamp_millis(now.millis())?.with_timezone(&self.zone);
-        let next = self.table.find_next_occurrence(&now, false).ok()?;
-        Some(Instant::from_millis(next.timestamp_millis()))
+        let mut from = DateTime::from_timestamp_millis(now.millis())?.with_timezone(&self.zone);
+        loop {
+            let next = self.table.find_next_occurrence(&from, false).ok()?;
+            if next.timestamp_millis() > now.millis() {
+                return Some(Instant::from_millis(next.timestamp_millis()));
+            }
+            from += TimeDelta::minutes(1);
+        }
     }
 }
 
@@ -148,6 +155,8 @@ mod tests {
         due("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &autumn);
         let twice = ["2026-10-25T00:30:00Z", "2026-10-25T02:00:00Z"];
         due("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:10:00Z", &twice);
+        due("*/30 * * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", &twice[1..]);
+        due("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", &autumn[1..]);
     }
 
     #[test]

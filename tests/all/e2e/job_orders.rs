@@ -86,7 +86,7 @@ async fn a_slip_of_the_pen_in_a_parameter_a_queue_or_an_id_is_refused() {
         assert!(answer.text().contains(part), "{path}: {}", answer.text());
     }
     for (path, status, part) in [
-        ("/api/v1/jobs?quue=posts", 400, "queue, state, after, limit"),
+        ("/api/v1/jobs?quue=posts", 400, "queue, kind, state, after, limit"),
         ("/api/v1/jobs?queue=nowhere", 404, "posts"),
         ("/api/v1/jobs?state=foo", 400, "scheduled"),
         ("/api/v1/jobs?limit=many", 400, "a whole number"),
@@ -99,6 +99,9 @@ async fn a_slip_of_the_pen_in_a_parameter_a_queue_or_an_id_is_refused() {
         let answer = site.admin().get(path).await.expect(status);
         assert!(answer.text().contains(part), "{path}: {}", answer.text());
     }
+    let body = json!({"queue": "posts"});
+    let refused = site.admin().post_json("/api/v1/jobs/retry", &body).await.expect(400);
+    assert!(refused.text().contains("?queue="), "{}", refused.text());
     let form = [("queue", "nowhere"), ("state", "dead")];
     site.admin().post_form("/admin/jobs/retry", &form).await.expect(404);
 }

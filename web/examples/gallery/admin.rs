@@ -273,6 +273,7 @@ fn job_detail() -> JobPage {
             payload: "{\n  \"to\": \"ada@hearth.example\",\n  \"template\": \"signin\",\n  \"request\": \"0198f3a1-7c11-7d3e-b0a4-2f9a1c6a0001\"\n}".into(),
             envelope: "{\n  \"kind\": \"send\"\n}".into(),
         },
+        result: None,
         attempts: vec![attempt(1), attempt(2)],
         trace: vec![
             step("request", "POST /signin", 0, None),

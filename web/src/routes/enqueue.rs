@@ -74,6 +74,12 @@ async fn take(
     cause: Uuid,
     place: fn(usize) -> String,
 ) -> Result<Vec<Placed>> {
+    // What was taken once stays so, whatever the file of queues says today.
+    if let Some(once) = &once
+        && let Some(before) = job_rows::ordered_before(&state.data, once.clone()).await?
+    {
+        return placed(before);
+    }
     let file = state.queues.read().await?;
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for (at, order) in orders.into_iter().enumerate() {
@@ -88,7 +94,11 @@ async fn take(
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    match job_rows::order(&state.data, jobs, once).await? {
+    placed(job_rows::order(&state.data, jobs, once).await?)
+}
+
+fn placed(ordered: Ordered) -> Result<Vec<Placed>> {
+    match ordered {
         Ordered::Placed(placed) => Ok(placed),
         Ordered::OtherRequest => Err(Error::KeyReused),
     }

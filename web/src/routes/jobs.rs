@@ -1,6 +1,7 @@
 //! Jobs: waiting, running, done and dead.
 
 use axum::Json as JsonBody;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -144,12 +145,18 @@ pub async fn cancel(
 /// `POST /api/v1/jobs/retry?queue=&state=dead`: sends dead jobs back.
 ///
 /// # Errors
-/// When another state or no queue is named, or the database fails.
+/// When there is a body, another state or no queue is named, or the database fails.
 pub async fn retry_all(
     State(state): State<AppState>,
     _: Admin,
     Query(asked): Query<Asked>,
+    body: Bytes,
 ) -> Result<Response> {
+    // Who names a queue there means that one, not all.
+    if !matches!(body.trim_ascii(), b"" | b"{}") {
+        let problem = "this call takes no body: name the queue in the address, as ?queue=words";
+        return Err(Error::bad_request(problem));
+    }
     let replayed = replay_all(&state, asked).await?;
     Ok((StatusCode::ACCEPTED, JsonBody(replayed)).into_response())
 }

@@ -119,7 +119,7 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
             }
             let (only, limit) = (Only { queue, kind }, usize::from(limit));
             let asked = Asked { only, state: Some(state), after, limit };
-            print_page(&list(&data, &nats, asked).await?, json);
+            print_page(&list(&data, &nats, asked).await?, state, json);
             Ok(())
         }
         Command::Show { id, json } => show((&data, &nats, &queues), &id, json).await,
@@ -195,12 +195,12 @@ pub(super) fn print_json(value: &impl serde::Serialize) {
     println!("{text}");
 }
 
-fn print_page(page: &Page<Listed>, json: bool) {
+fn print_page(page: &Page<Listed>, state: JobState, json: bool) {
     if json {
         return print_json(page);
     }
     if page.items.is_empty() && page.next.is_none() {
-        println!("No jobs.");
+        println!("No jobs are {state}; other states: --state.");
     }
     for job in &page.items {
         println!(

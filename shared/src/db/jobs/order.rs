@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::{Data, Error, Tx, outbox};
 use crate::jobs::enqueue::Enqueue;
+use crate::time::Instant;
 
 /// How long a request is known by its key.
 const KEY_LIFE: Duration = Duration::from_secs(86_400);
@@ -53,9 +54,17 @@ pub async fn order(
     data.writer().write(move |tx| order_in(tx, jobs, once.as_ref())).await
 }
 
+/// The answer that a request got when it came before.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn ordered_before(data: &Data, once: Once) -> Result<Option<Ordered>, Error> {
+    data.readers().read(move |conn| known(conn, &once, Instant::now())).await
+}
+
 fn order_in(tx: &Tx<'_>, jobs: Vec<Enqueue<Value>>, once: Option<&Once>) -> Result<Ordered, Error> {
     if let Some(once) = once
-        && let Some(known) = known(tx, once)?
+        && let Some(known) = known(tx.conn(), once, tx.now())?
     {
         return Ok(known);
     }
@@ -72,11 +81,11 @@ fn place(tx: &Tx<'_>, job: Enqueue<Value>) -> Result<Placed, Error> {
     Ok(Placed { id, duplicate: id != fresh })
 }
 
-fn known(tx: &Tx<'_>, once: &Once) -> Result<Option<Ordered>, Error> {
+fn known(conn: &Connection, once: &Once, now: Instant) -> Result<Option<Ordered>, Error> {
     let sql = "SELECT request, answer FROM job_orders WHERE key = ?1 AND expires_at > ?2";
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-    let mut statement = tx.conn().prepare_cached(sql)?;
-    let found = statement.query_row(params![once.key, tx.now()], read).optional()?;
+    let mut statement = conn.prepare_cached(sql)?;
+    let found = statement.query_row(params![once.key, now], read).optional()?;
     let Some((request, answer)) = found else { return Ok(None) };
     if request != once.request {
         return Ok(Some(Ordered::OtherRequest));

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::{Listed, SNOOZES, ended};
 use crate::db::{Data, Error};
 
-/// The job `id`, when it is over.
+/// The job `id`, when it is over; one that died and was sent back, too.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -40,6 +40,9 @@ fn select(
          FROM job_done WHERE {column} IN (SELECT value FROM json_each(?1)) \
          UNION ALL \
          SELECT id, queue, kind, cause, attempt, died_at, reason, 1 FROM dead_jobs \
+         WHERE {column} IN (SELECT value FROM json_each(?1)) \
+         UNION ALL \
+         SELECT id, queue, kind, cause, attempt, at, reason, 1 FROM job_retries \
          WHERE {column} IN (SELECT value FROM json_each(?1)) \
          ORDER BY 6 LIMIT ?2) ORDER BY at"
     );

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::jobs::{self as job_rows, Body, Detail, JobState, UniqueKey};
+use shared::db::jobs::{self as job_rows, Body, Detail, JobState, Made, UniqueKey};
 use shared::overview::{self, Undone};
 
 use super::super::jobs;
@@ -127,6 +127,7 @@ async fn shown(
         }),
         key: detail.unique_key.map(|unique| key(unique, &detail.job.id)),
         cause: Some(detail.job.cause.clone()).filter(|cause| !cause.is_empty()),
+        result: detail.result.as_ref().map(result),
         content: content(detail.order.map(|order| order.payload), detail.message),
         trace,
         can_retry: dead && !is_poison,
@@ -145,8 +146,8 @@ fn untold_reason(detail: &Detail) -> Option<String> {
 /// Those that failed, and the one that went well. Attempts that were put off have
 /// no number here.
 fn attempts(detail: &Detail) -> Vec<Attempt> {
-    let failed = detail.errors.iter().zip(1..).map(|(attempt, number)| Attempt {
-        number,
+    let failed = detail.errors.iter().map(|attempt| Attempt {
+        number: attempt.attempt,
         time: when(attempt.at),
         error: Some(attempt.error.clone()),
     });
@@ -161,6 +162,11 @@ fn attempts(detail: &Detail) -> Vec<Attempt> {
 fn key(unique: UniqueKey, job: &str) -> Key {
     let is_held = unique.holder.as_deref() == Some(job);
     Key { name: unique.key, is_held, other: unique.holder.filter(|_| !is_held) }
+}
+
+fn result(made: &Made) -> String {
+    let too_large = || format!("It has {} bytes, and is not kept.", made.bytes);
+    made.value.as_ref().map_or_else(too_large, |value| indented(value.as_str()))
 }
 
 fn content(payload: Option<shared::envelope::Untyped>, message: Option<Body>) -> Content {

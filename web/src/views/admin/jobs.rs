@@ -154,6 +154,8 @@ pub struct JobPage {
     pub reason: Option<String>,
     /// What it holds.
     pub content: Content,
+    /// What it made: JSON in lines.
+    pub result: Option<String>,
     /// Oldest first.
     pub attempts: Vec<Attempt>,
     /// What has the same origin, oldest first, this job included.
