@@ -100,7 +100,7 @@ impl AppState {
         let salts = Salts::new(ttl.clone());
         let hit_limit = HitLimit::default();
         let register = Register::new(data.clone(), ttl.clone(), config.is_https());
-        let queues = QueuesFile::new(config.queues_file.clone());
+        let queues = QueuesFile::new(config.queues_file.clone(), config.data_dir.clone());
         let desk = Desk::Here(Records { register: register.clone(), queues: queues.clone() });
         let (trusted, rules) = (config.trusted_proxies.clone(), config.rules.clone());
         let live = Live::new((hub.clone(), desk), trusted, config.connections, rules);

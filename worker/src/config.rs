@@ -1,7 +1,7 @@
 //! The worker's configuration: read once, whole, before anything opens.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
 use shared::config::{self, Env, LocalStore, Mistakes, Moderation};
@@ -94,8 +94,9 @@ impl Config {
     /// # Errors
     /// Every mistake at once.
     pub fn from_env(mut env: Env, role: Role) -> Result<Self, Mistakes> {
-        let (queues_file, queues) = queues(&mut env);
-        let data = role.has_data().then(|| data(&mut env, &queues));
+        let dir = role.has_data().then(|| config::data_dir(&mut env));
+        let (queues_file, queues) = queues(&mut env, dir.as_deref());
+        let data = dir.map(|dir| data(&mut env, dir, &queues));
         let config = Self {
             role,
             log: Log::from_env(&mut env),
@@ -116,12 +117,13 @@ impl Config {
 /// # Errors
 /// Every mistake at once.
 pub fn jobs_view(mut env: Env, strictly: bool) -> Result<(PathBuf, Url, Queues), Mistakes> {
+    let dir = config::data_dir(&mut env);
     let file = if strictly {
-        queues(&mut env).1
+        queues(&mut env, Some(&dir)).1
     } else {
-        Queues::read(&queues_file(&mut env)).unwrap_or_default()
+        Queues::read_or_last(&queues_file(&mut env), &dir).unwrap_or_default()
     };
-    let view = (config::data_dir(&mut env), config::nats_url(&mut env), file);
+    let view = (dir, config::nats_url(&mut env), file);
     env.finish(view)
 }
 
@@ -139,7 +141,9 @@ pub fn data_dir(mut env: Env) -> Result<PathBuf, Mistakes> {
 /// # Errors
 /// Every mistake at once.
 pub fn queues_view(mut env: Env) -> Result<(PathBuf, Url, Queues), Mistakes> {
-    let view = (config::data_dir(&mut env), config::nats_url(&mut env), queues(&mut env).1);
+    let dir = config::data_dir(&mut env);
+    let file = queues(&mut env, Some(&dir)).1;
+    let view = (dir, config::nats_url(&mut env), file);
     env.finish(view)
 }
 
@@ -148,17 +152,22 @@ fn queues_file(env: &mut Env) -> PathBuf {
     env.with_default("QUEUES_FILE", takes, PathBuf::from("deploy/queues.yml"))
 }
 
-fn queues(env: &mut Env) -> (PathBuf, Queues) {
+/// The queues, by their file; while that holds a mistake, as it was before, where
+/// there is a directory that remembers it.
+fn queues(env: &mut Env, dir: Option<&Path>) -> (PathBuf, Queues) {
     let path = queues_file(env);
-    let queues = Queues::read(&path).unwrap_or_else(|error| {
+    let read = match dir {
+        Some(dir) => Queues::read_or_last(&path, dir),
+        None => Queues::read(&path),
+    };
+    let queues = read.unwrap_or_else(|error| {
         env.mistake("QUEUES_FILE", error.to_string());
         Queues::default()
     });
     (path, queues)
 }
 
-fn data(env: &mut Env, queues: &Queues) -> DataConfig {
-    let dir = config::data_dir(env);
+fn data(env: &mut Env, dir: PathBuf, queues: &Queues) -> DataConfig {
     let site_url = config::site_url(env);
     let moderation = config::moderation(env);
     let transport = transport(env).unwrap_or_else(|| Transport::Directory(dir.join("mail")));

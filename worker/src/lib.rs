@@ -139,7 +139,8 @@ fn follow_queues(
     shared: Arc<runner::Shared>,
     changed: watch::Sender<Arc<Queues>>,
 ) -> impl Future<Output = ()> + use<> {
-    let stores = reload::Stores { bus: shared.bus.clone(), data: shared.data.clone() };
+    let dir = config.data.as_ref().map(|data| data.dir.clone());
+    let stores = reload::Stores { bus: shared.bus.clone(), data: shared.data.clone(), dir };
     let shutdown = shared.shutdown.clone();
     let fits =
         move |queues: &Queues| shared.registry.check(queues).map_err(|error| error.to_string());

@@ -9,7 +9,7 @@ use shared::bus::Bus;
 use shared::db::{Data, alerts, outbox};
 use shared::error::chain;
 use shared::events::AlertLevel;
-use shared::queues::Queues;
+use shared::queues::{Queues, last};
 use shared::shutdown::Shutdown;
 use tokio::sync::watch;
 
@@ -28,6 +28,8 @@ pub struct Stores {
     pub bus: Bus,
     /// The database, of a role that has it.
     pub data: Option<Data>,
+    /// Where the file is kept as it was when it was last without a mistake.
+    pub dir: Option<PathBuf>,
 }
 
 /// Why the settings stay as they were.
@@ -62,6 +64,7 @@ pub async fn follow(
                         settings.send_replace(Arc::new(queues));
                     }
                     is_open = false;
+                    stores.keep(&file);
                     settle(stores.data.as_ref()).await;
                 }
                 Err(refusal) => {
@@ -103,6 +106,14 @@ async fn read(
 }
 
 impl Stores {
+    fn keep(&self, file: &Watched) {
+        if let (Some(dir), Ok(text)) = (&self.dir, file.text())
+            && let Err(error) = last::keep(dir, text)
+        {
+            tracing::warn!(%error, "a restart would not know the settings of the queues");
+        }
+    }
+
     /// Jobs of a queue that no file has would lie there and be taken by nobody.
     async fn has_none_of(&self, queue: &str) -> Result<(), String> {
         let unknown = |why: String| {

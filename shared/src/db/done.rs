@@ -4,7 +4,7 @@ mod stranded;
 
 use std::collections::HashSet;
 
-use rusqlite::{CachedStatement, params};
+use rusqlite::{CachedStatement, Connection, params};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -107,7 +107,19 @@ pub fn is_over_in(tx: &Tx<'_>, id: &str) -> Result<bool, Error> {
 /// # Errors
 /// When they cannot be read.
 pub fn cancels(tx: &Tx<'_>) -> Result<HashSet<String>, Error> {
-    let mut statement = tx.conn().prepare_cached(
+    select_cancels(tx.conn())
+}
+
+/// The same, outside of a transaction.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn cancelled_and_not_over(data: &Data) -> Result<HashSet<String>, Error> {
+    data.readers().read(select_cancels).await
+}
+
+fn select_cancels(conn: &Connection) -> Result<HashSet<String>, Error> {
+    let mut statement = conn.prepare_cached(
         "SELECT job_id FROM job_cancels \
          WHERE NOT EXISTS (SELECT 1 FROM job_done WHERE id = job_id) \
          AND NOT EXISTS (SELECT 1 FROM dead_jobs WHERE id = job_id)",

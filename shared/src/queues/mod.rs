@@ -1,6 +1,7 @@
 //! `deploy/queues.yml`: every queue, and how its jobs are run.
 
 mod bounds;
+pub mod last;
 mod read;
 mod schedule;
 mod words;

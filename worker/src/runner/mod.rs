@@ -7,6 +7,7 @@
 //! leaves through the outbox.
 
 mod batch;
+mod cancels;
 mod compute;
 mod control;
 mod crew;
@@ -87,6 +88,8 @@ pub async fn run(shared: Arc<Shared>, mut queues: Live, role: Role) {
     let keep_pauses =
         |data| tokio::spawn(pauses::keep(Arc::clone(&shared), data, renewals.clone()));
     let _pauses = shared.data.clone().map(|data| AbortOnDropHandle::new(keep_pauses(data)));
+    let tell_cancels = |data| tokio::spawn(cancels::keep(Arc::clone(&shared), data));
+    let _cancels = shared.data.clone().map(|data| AbortOnDropHandle::new(tell_cancels(data)));
     let mut crews: HashMap<String, Arc<Crew>> = HashMap::new();
     loop {
         let wanted = Arc::clone(&queues.borrow_and_update());

@@ -6,6 +6,7 @@ use shared::jobs::compute::{ComputeOutcome, ComputeResult};
 use shared::jobs::enqueue::{Enqueue, Hold};
 use shared::overview::{self, Undone};
 use shared::queues::Pause;
+use shared::subject;
 use shared::time::Instant;
 
 use super::*;
@@ -112,6 +113,28 @@ async fn a_running_external_job_that_is_cancelled_ends_as_its_program_says() {
         until("it is over", over).await;
         assert_eq!(ground.is_done(job.id).await, is_done, "{outcome:?}");
     }
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_comes_later_hears_too_what_is_cancelled() {
+    let ground = ground().await;
+    let working = working(&ground);
+    order_with_key(&ground).await;
+    let job = take(&ground).await;
+    cancel(&ground, job.id).await.unwrap();
+    let mut words = ground.bus.client().subscribe(subject::CONTROL).await.unwrap();
+    let heard = async {
+        loop {
+            let word = futures_util::StreamExt::next(&mut words).await.unwrap();
+            if word.payload == json!({"do": "cancel", "job": job.id}).to_string() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, heard).await.expect("it is told again");
+    hand_in(&ground, &job, ComputeOutcome::Cancelled).await;
+    until("it is over", async || ground.is_dead(job.id).await).await;
     working.stop().await;
 }
 

@@ -22,7 +22,8 @@ impl Followed {
         let shutdown = Shutdown::new();
         let registry = doing(effect);
         let fits = move |queues: &Queues| registry.check(queues).map_err(|error| error.to_string());
-        let stores = Stores { bus: ground.bus.clone(), data: Some(ground.data.clone()) };
+        let dir = Some(ground.dir.path().to_owned());
+        let stores = Stores { bus: ground.bus.clone(), data: Some(ground.data.clone()), dir };
         let follow = reload::follow(path.clone(), fits, stores, changed, shutdown.clone());
         Self { path, settings, shutdown, following: tokio::spawn(follow) }
     }
@@ -122,6 +123,10 @@ async fn a_mistake_in_the_file_is_told_and_the_settings_before_it_stay() {
     followed.write(&file("7"));
     followed.settings.changed().await.unwrap();
     assert_eq!(followed.settings.borrow().queues["chores"].attempts, 7);
+    let restarted = || Queues::read_or_last(&followed.path, ground.dir.path());
+    followed.write(&file("many"));
+    let kept = async || restarted().is_ok_and(|file| file.queues["chores"].attempts == 7);
+    until("a restart goes by what was right", kept).await;
     followed.stop().await;
 }
 
