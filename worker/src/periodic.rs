@@ -16,17 +16,17 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Sends what is due until `shutdown`.
 pub async fn run(data: Data, queues: Live, shutdown: Shutdown) {
-    let mut names = Vec::new();
+    let mut kept = None;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
         let settings = queues.borrow().clone();
-        let now: Vec<String> = settings.periodic.keys().cloned().collect();
-        if now != names {
-            match periodic::keep_only(&data, now.clone()).await {
-                Ok(()) => names = now,
+        let names: Vec<String> = settings.periodic.keys().cloned().collect();
+        if kept.as_ref() != Some(&names) {
+            match periodic::keep_only(&data, names.clone()).await {
+                Ok(()) => kept = Some(names),
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "old periodic jobs were not forgotten");
                 }

@@ -83,7 +83,7 @@ impl Order {
         if !queues.queues.contains_key(queue) {
             return Some(queues.unknown(queue));
         }
-        own::is_for_reports(queue).then(|| own::fault(queue, &self.kind)).flatten()
+        own::queue_fault(queue)
     }
 
     /// A job of a kind that nobody runs would be dead at once.
@@ -95,16 +95,17 @@ impl Order {
             return Some(format!("{takes}; got {got:?}, of {length} bytes"));
         }
         let role = queues.queues.get(queue)?.role;
-        match own::kinds(queue)[..] {
-            _ if role == Role::External => None,
-            [] => Some(format!(
+        if role == Role::External {
+            return None;
+        }
+        if own::kinds(queue).is_empty() {
+            return Some(format!(
                 "nothing runs the jobs of {queue:?}: a queue for another program has the role \
                  external, not {}",
                 role.as_str()
-            )),
-            _ if own::is_for_reports(queue) => None,
-            _ => own::fault(queue, kind),
+            ));
         }
+        own::kind_fault(queue, kind)
     }
 
     fn payload_fault(&self) -> Option<String> {

@@ -36,22 +36,19 @@ pub fn kinds(queue: &str) -> Vec<&'static str> {
     KINDS.iter().filter(|(of, _)| *of == queue).map(|(_, kind)| *kind).collect()
 }
 
-/// Why a job of that kind has no place in a queue of the site's own; nothing is known
-/// of other queues.
+/// Why nobody may order jobs of a queue: only workers do, to report what they made.
 #[must_use]
-pub fn fault(queue: &str, kind: &str) -> Option<String> {
-    let kinds = kinds(queue);
-    if is_for_reports(queue) {
-        return Some(format!(
-            "{queue:?} is the site's own: by it workers report, and it takes no orders"
-        ));
-    }
-    (!kinds.is_empty() && !kinds.contains(&kind))
-        .then(|| format!("the queue {queue:?} takes {}; got {kind:?}", kinds.join(", ")))
+pub fn queue_fault(queue: &str) -> Option<String> {
+    REPORTS.contains(&queue).then(|| {
+        format!("{queue:?} is the site's own: by it workers report, and it takes no orders")
+    })
 }
 
-/// Whether only workers order jobs of a queue, to report what they made.
+/// Why a kind has no place in a queue of the site's own; of other queues nothing is
+/// known.
 #[must_use]
-pub fn is_for_reports(queue: &str) -> bool {
-    REPORTS.contains(&queue)
+pub fn kind_fault(queue: &str, kind: &str) -> Option<String> {
+    let kinds = kinds(queue);
+    (!kinds.is_empty() && !kinds.contains(&kind))
+        .then(|| format!("the queue {queue:?} takes {}; got {kind:?}", kinds.join(", ")))
 }

@@ -116,7 +116,7 @@ impl Queues {
         if !self.queues.contains_key(queue) {
             return Some(self.unknown(queue));
         }
-        own::fault(queue, kind)
+        own::queue_fault(queue).or_else(|| own::kind_fault(queue, kind))
     }
 }
 

@@ -76,12 +76,6 @@ impl Register {
         Self { data, ttl, https }
     }
 
-    /// The posts, for who needs to know which there are.
-    #[must_use]
-    pub fn data(&self) -> &Data {
-        &self.data
-    }
-
     /// Who a proof is of. A wrong token is refused rather than ignored:
     /// whoever sends it counts on it. A cookie that is over is ignored.
     ///
