@@ -1,6 +1,7 @@
 """A site of the tests' own, with an external queue."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -90,12 +91,17 @@ class Site:
         os.kill(before, signal.SIGKILL)
         wait_for("another web", lambda: pid() not in (None, before))
 
-    def start(self, language, name):
-        """Starts worker or enqueue of an example."""
+    @contextlib.contextmanager
+    def running(self, language, name):
+        """The worker of an example, which is killed at the end."""
         program, folder = language
-        file = f"{folder}/{name}"
-        return subprocess.Popen(
-            [program, file], env=self.environment, stdout=subprocess.PIPE, text=True)
+        worker = subprocess.Popen(
+            [program, f"{folder}/{name}"], env=self.environment, stdout=subprocess.PIPE, text=True)
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            worker.wait()
 
     def order(self, language, name, payload):
         """Orders a job by an example; gives its id."""

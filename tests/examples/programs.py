@@ -12,8 +12,7 @@ def example_works(language, suffix):
     """The check that a language's example orders and works jobs."""
     def check(site):
         wait_for("the consumers of words", site.consumers_are_there)
-        worker = site.start(language, f"worker.{suffix}")
-        try:
+        with site.running(language, f"worker.{suffix}") as worker:
             order = lambda payload: site.order(language, f"enqueue.{suffix}", payload)
             good, failing = order({"text": "one two  three"}), order({"text": "fail"})
             refused = order({"text": 1})
@@ -35,9 +34,6 @@ def example_works(language, suffix):
             assert results == {good: [{"words": 3}], by_api: [{"words": 2}],
                                failing: [], refused: []}, results
             assert worker.poll() is None, "the worker went away"
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: one job is done, one retried and dead, one refused"
     return check
 
@@ -46,10 +42,9 @@ def example_is_quick(language, suffix):
     """The check that an idle worker takes a job at once, of whatever priority."""
     def check(site):
         wait_for("the consumers of words", site.consumers_are_there)
-        worker = site.start(language, f"worker.{suffix}")
         asked = {"queue": "words", "kind": "count", "payload": {"text": "a b"}, "priority": "low"}
         order = lambda: site.api("/api/v1/jobs", asked)["id"]
-        try:
+        with site.running(language, f"worker.{suffix}"):
             site.ended(order())
             took = []
             for count in (1, 20):
@@ -60,9 +55,6 @@ def example_is_quick(language, suffix):
                 took.append(time.monotonic() - began)
             assert took[0] < 2 and took[1] < 10, took
             return f"({took[0]:.2f} s, and {took[1]:.2f} s for 20)"
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: a low job is done at once, and 20 of them soon"
     return check
 
@@ -76,8 +68,7 @@ def example_is_cut_off(language, suffix):
         waiting = site.api("/api/v1/jobs", asked)["id"]
         site.api(f"/api/v1/jobs/{waiting}/cancel", {})
         assert site.api(f"/api/v1/jobs/{waiting}")["state"] == "dead", "it waits for a program"
-        worker = site.start(language, f"worker.{suffix}")
-        try:
+        with site.running(language, f"worker.{suffix}"):
             slow = site.api("/api/v1/jobs", asked)["id"]
             assert slow != waiting, "its key is held"
             def progress():
@@ -95,9 +86,6 @@ def example_is_cut_off(language, suffix):
             quick = site.order(language, f"enqueue.{suffix}", {"text": "one"})
             assert site.ended(quick)["state"] == "done"
             assert site.api(f"/api/v1/jobs/{waiting}")["state"] == "dead"
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: a job tells its progress, and is cut off when it is cancelled"
     return check
 
@@ -105,8 +93,7 @@ def example_is_cut_off(language, suffix):
 def example_chooses_its_pause(language, suffix):
     """The check that a worker's wishes for another attempt are heard."""
     def check(site):
-        worker = site.start(language, f"worker.{suffix}")
-        try:
+        with site.running(language, f"worker.{suffix}"):
             order = lambda text: site.order(language, f"enqueue.{suffix}", {"text": text})
             busy, later = order("busy"), order("later")
             dead, done = site.ended(busy), site.ended(later)
@@ -114,9 +101,6 @@ def example_chooses_its_pause(language, suffix):
             assert all("busy" in error["error"] for error in dead["errors"]), dead
             assert done["state"] == "done" and done["attempt"] == 2 and done["errors"] == [], done
             assert done["result"] == {"bytes": 11, "value": {"words": 1}}, done
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: one job asks for its pause, one is put off and its result is shown"
     return check
 
@@ -126,8 +110,7 @@ def example_goes_on(language, suffix):
     def check(site):
         dead = lambda: {it["id"] for it in site.api("/api/v1/jobs?queue=words&state=dead")["items"]}
         before = dead()
-        worker = site.start(language, f"worker.{suffix}")
-        try:
+        with site.running(language, f"worker.{suffix}") as worker:
             bare = {"id": str(uuid4()), "kind": "count", "version": 1, "attempt": 1,
                     "time": "2026-11-21T08:00:00Z", "cause": str(uuid4())}
             for body in (b"no job", b"[7]", b"[]", json.dumps(bare).encode()):
@@ -139,9 +122,6 @@ def example_goes_on(language, suffix):
             good = site.order(language, f"enqueue.{suffix}", {"text": "one"})
             assert site.ended(good)["state"] == "done"
             assert worker.poll() is None, "the worker went away"
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: a message that is no job is kept as dead, and the program goes on"
     return check
 
@@ -150,8 +130,7 @@ def example_resumes(language, suffix):
     """The check that a language's example goes on when its consumers are made anew."""
     def check(site):
         wait_for("the consumers of words", site.consumers_are_there)
-        worker = site.start(language, f"worker.{suffix}")
-        try:
+        with site.running(language, f"worker.{suffix}") as worker:
             order = lambda: site.order(language, f"enqueue.{suffix}", {"text": "one"})
             assert site.ended(order())["state"] == "done"
             for name in ("words-high", "words", "words-low"):
@@ -159,8 +138,5 @@ def example_resumes(language, suffix):
             wait_for("the consumers made anew", site.consumers_are_there)
             assert site.ended(order())["state"] == "done"
             assert worker.poll() is None, "the worker went away"
-        finally:
-            worker.kill()
-            worker.wait()
     check.__doc__ = f"{suffix}: the program goes on when its consumers are made anew"
     return check
