@@ -71,6 +71,40 @@ describe("windows of one visitor", () => {
     for (const other of others) assert.equal(await notices(other), 0);
   });
 
+  it("hear of the first comment also while other events come thick and fast", async () => {
+    for (let round = 1; round <= 4; round += 1) {
+      const [slug, busy] = [await site.post(), await site.post()];
+      const context = await visitors.enter(site);
+      await open(context, `/posts/${busy}`);
+      const [post, home] = [await open(context, `/posts/${slug}`), await open(context, "/")];
+      const others = remarks(busy);
+      await write(post, `${HELD} Round ${round}.`);
+      await post.locator(".comment-state", { hasText: "held for moderation" }).waitFor();
+      await home.locator(".notices", { hasText: "held for moderation" }).waitFor();
+      await others.end();
+    }
+  });
+
+  /**
+   * One comment after another, until it ends.
+   * @param {string} slug
+   */
+  function remarks(slug) {
+    let isOver = false;
+    const all = (async () => {
+      for (let at = 1; !isOver; at += 1) {
+        await site.comment(slug, `Remark ${at}`);
+        await site.commentOf(`Remark ${at}`, "approved");
+      }
+    })();
+    return {
+      end() {
+        isOver = true;
+        return all;
+      },
+    };
+  }
+
   it("share a session that no cookie holds", async () => {
     const { context, post, home } = await enter();
     await write(post, "Without a cookie");

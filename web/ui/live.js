@@ -7,7 +7,7 @@
 import { Connection } from "./live/connection.js";
 import { SharedTransport, sharedSupported } from "./live/shared.js";
 import { TabsTransport, tabsSupported } from "./live/tabs.js";
-import { parseCursor, TOPICS_MAX } from "./live/transport.js";
+import { earlier, parseCursor, TOPICS_MAX } from "./live/transport.js";
 
 /** @typedef {import("./live/transport.js").RawEvent} RawEvent */
 /** @typedef {import("./live/transport.js").Sink} Sink */
@@ -75,10 +75,15 @@ export class Live {
     });
   }
 
+  /** After the newest event that was seen here. */
+  get cursor() {
+    return this.#cursor;
+  }
+
   /**
-   * Follows more, from a position that the server gave with it.
+   * Follows more.
    * @param {string} topics separated by spaces
-   * @param {string} cursor
+   * @param {string} cursor  a position before all that is to be heard of them
    */
   follow(topics, cursor) {
     const room = TOPICS_MAX - this.#topics.length;
@@ -87,7 +92,7 @@ export class Live {
     const from = parseCursor(cursor);
     for (const topic of fresh) if (from) this.#seen.set(topic, from);
     this.#topics.push(...fresh);
-    if (this.#transport) this.#transport.follow(this.#topics, this.#cursor || cursor);
+    if (this.#transport) this.#transport.follow(this.#topics, this.#cursor ? earlier(this.#cursor, cursor) : cursor);
     else this.#open();
   }
 

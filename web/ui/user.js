@@ -20,7 +20,7 @@ export function startUser(live) {
   const session = currentSession();
   const { dataset } = document.body;
   if (session) dataset.topics = `users.${session} ${dataset.topics ?? ""}`;
-  onSession((begun) => live.follow(`users.${begun}`, dataset.cursor ?? ""));
+  onSession(live, (begun, cursor) => live.follow(`users.${begun}`, cursor));
 }
 
 /**

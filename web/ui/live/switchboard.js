@@ -19,6 +19,9 @@ export class Switchboard {
   /** @type {(tab: string) => void} */ #full;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #gathering;
   #due = 0;
+  /** Where the tabs stood that came since the connection was opened: what they
+   * follow anew may have happened while the burst was gathered. */
+  #from = "";
   /** Whether a tab may have missed what was handed round before it came. */
   #behind = false;
 
@@ -39,8 +42,9 @@ export class Switchboard {
   join(tab, topics, cursor) {
     this.#tabs.set(tab, topics);
     const at = this.#connection.cursor;
-    this.#connection.cursor = at ? earlier(at, cursor) : cursor;
-    this.#behind ||= this.#connection.cursor !== at;
+    const from = at ? earlier(at, cursor) : cursor;
+    this.#behind ||= from !== at;
+    this.#from = this.#from ? earlier(this.#from, from) : from;
     this.#gather(GATHER_MS);
   }
 
@@ -70,8 +74,9 @@ export class Switchboard {
     const union = this.#union();
     const isSame = union.length === this.#connection.topics.length
       && union.every((topic) => this.#connection.topics.includes(topic));
-    if (this.#behind || !isSame) this.#connection.follow(union, this.#connection.cursor);
+    if (this.#behind || !isSame) this.#connection.follow(union, this.#from || this.#connection.cursor);
     this.#behind = false;
+    this.#from = "";
   }
 
   /** What all tabs watch; a tab that does not fit is sent away. */
