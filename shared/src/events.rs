@@ -132,6 +132,8 @@ pub enum UserNews {
     SettingsSaved(Settings),
     /// A session of the user was ended; whose, each browser finds out itself.
     SessionEnded {},
+    /// A token of the user was revoked.
+    TokenRevoked {},
 }
 
 /// How often something was read, and by how many.

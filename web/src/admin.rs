@@ -8,6 +8,7 @@ use shared::db::users::{self, User};
 use shared::db::{Data, Ttl, ttl};
 use shared::signin;
 use shared::time::Instant;
+use uuid::Uuid;
 
 use crate::cli::Admin;
 use crate::config::AdminConfig;
@@ -85,7 +86,7 @@ fn line(token: &Token) -> String {
 }
 
 async fn revoke(data: &Data, user: &User, which: String, as_json: bool) -> Result<String, Error> {
-    let revoked = tokens::revoke(data, user.id, which.clone()).await?;
+    let revoked = tokens::revoke(data, user.id, which.clone(), Uuid::now_v7()).await?;
     match revoked {
         0 => Err(Error::NoToken(which)),
         _ if as_json => Ok(json!({"revoked": revoked}).to_string()),

@@ -25,8 +25,8 @@ use crate::start::{Error, listen};
 pub async fn run(config: EdgeConfig) -> Result<(), Error> {
     let (shutdown, drain) = (shutdown::on_signal()?, Shutdown::new());
     server::raise_descriptor_limit();
-    let listener = listen("SITE_HTTP_ADDR", config.http_addr).await?;
-    let ops_listener = listen("SITE_OPS_ADDR", config.ops_addr).await?;
+    let listener = listen("SITE_HTTP_ADDR", config.http_addr)?;
+    let ops_listener = listen("SITE_OPS_ADDR", config.ops_addr)?;
     let bus = Bus::connect(&config.nats_url, "web-live").await?;
     let mut ops = Ops::default();
     let (metrics, meters) = (Metrics::new(ops.registry()), Meters::new(ops.registry()));

@@ -1,5 +1,6 @@
 //! From a configuration to a site that is being served.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use shared::error::chain;
 use shared::shutdown::{self, Shutdown};
 use shared::telemetry::ops::Ops;
 use shared::{blobs, config::Mistakes};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::desk::{self, Records};
 use crate::config::Config;
@@ -20,6 +21,9 @@ use crate::routes::upload;
 use crate::server;
 use crate::state::AppState;
 
+/// Connections that wait to be accepted: after a deploy all clients come back at
+/// once. The system has a bound of its own (`net.core.somaxconn`, mostly 4096).
+const BACKLOG: u32 = 4096;
 /// The pause between two tries to make the streams.
 const STREAMS_RETRY: Duration = Duration::from_secs(1);
 
@@ -64,8 +68,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let shutdown = shutdown::on_signal()?;
     let drain = Shutdown::new();
     server::raise_descriptor_limit();
-    let listener = listen("SITE_HTTP_ADDR", config.http_addr).await?;
-    let ops_listener = listen("SITE_OPS_ADDR", config.ops_addr).await?;
+    let listener = listen("SITE_HTTP_ADDR", config.http_addr)?;
+    let ops_listener = listen("SITE_OPS_ADDR", config.ops_addr)?;
     let databases = (Data::open(&config.data_dir)?, Ttl::open(&config.data_dir)?);
     users::ensure_admin(&databases.0, config.admin_email.clone()).await?;
     upload::forget_leftovers(&config.data_dir);
@@ -89,12 +93,16 @@ pub async fn run(config: Config) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) async fn listen(
-    variable: &'static str,
-    address: SocketAddr,
-) -> Result<TcpListener, Error> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| Error::Listen { variable, address, source })
+pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    bind(address).map_err(|source| Error::Listen { variable, address, source })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As a listener of the standard library: a port is free at once after a restart.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// NATS may be away at the start; the site is served meanwhile.

@@ -4,7 +4,7 @@ use rusqlite::params;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Data, Error, Page, Tx, outbox};
+use super::{Data, Error, Page, Tx, done, outbox};
 use crate::events::{AlertLevel, Event};
 use crate::time::Instant;
 
@@ -17,8 +17,10 @@ pub struct Alert {
     pub level: String,
     /// What is wrong, in words for the admin.
     pub text: String,
-    /// When it was raised.
+    /// When it was raised, the last time.
     pub at: Instant,
+    /// How often it was, while it stood.
+    pub times: i64,
     /// When what is wrong was over, of an alert of which that is known.
     pub resolved_at: Option<Instant>,
 }
@@ -53,15 +55,50 @@ pub async fn raise_standing(
     level: AlertLevel,
     text: String,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO alerts (id, level, text, at, key) VALUES (?1, ?2, ?3, ?4, ?5) \
-               ON CONFLICT (key) WHERE key IS NOT NULL AND resolved_at IS NULL \
-               DO UPDATE SET id = ?1, level = ?2, text = ?3, at = ?4";
     let write = move |tx: &Tx<'_>| {
-        let id = Uuid::now_v7();
-        tx.conn().execute(sql, params![id.to_string(), level.as_str(), text, tx.now(), key])?;
-        outbox::event(tx, &Event::alert(level, &text, id))
+        stand(tx, key, level, &text)?;
+        outbox::event(tx, &Event::alert(level, &text, Uuid::now_v7()))
     };
     data.writer().write(write).await
+}
+
+/// Keeps a standing alert with the newest words; gives how often it was raised.
+fn stand(tx: &Tx<'_>, key: &str, level: AlertLevel, text: &str) -> Result<i64, Error> {
+    let sql = "INSERT INTO alerts (id, level, text, at, key) VALUES (?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT (key) WHERE key IS NOT NULL AND resolved_at IS NULL \
+               DO UPDATE SET id = ?1, level = ?2, text = ?3, at = ?4, times = times + 1 \
+               RETURNING times";
+    let row = params![Uuid::now_v7().to_string(), level.as_str(), text, tx.now(), key];
+    Ok(tx.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// Raises the alert that jobs of a kind are dead: one for all of them, with the words
+/// on the newest. Those who watch are told of the 1st, 2nd, 4th, 8th, so that a
+/// thousand failures are no thousand messages.
+///
+/// # Errors
+/// When a row cannot be written.
+pub(super) fn raise_dead(
+    tx: &Tx<'_>,
+    (queue, kind): (&str, &str),
+    text: &str,
+    cause: Uuid,
+) -> Result<(), Error> {
+    let times = stand(tx, &format!("dead {queue}/{kind}"), AlertLevel::Errors, text)?;
+    if times.unsigned_abs().is_power_of_two() {
+        outbox::event(tx, &Event::alert(AlertLevel::Errors, text, cause))?;
+    }
+    Ok(())
+}
+
+/// Notes that alerts of dead jobs are over where none of the kind is left that failed.
+pub(super) fn resolve_dead(tx: &Tx<'_>) -> Result<(), Error> {
+    let sql = "UPDATE alerts SET resolved_at = ?1 WHERE resolved_at IS NULL AND key LIKE 'dead %' \
+               AND NOT EXISTS (SELECT 1 FROM dead_jobs \
+               WHERE queue = substr(key, 6, instr(key, '/') - 6) \
+               AND kind = substr(key, instr(key, '/') + 1) AND reason <> ?2)";
+    tx.conn().execute(sql, params![tx.now(), done::CANCELLED])?;
+    Ok(())
 }
 
 /// Notes that what a standing alert says is over; nothing where there is none.
@@ -86,7 +123,7 @@ pub async fn list(
     after: Option<String>,
     limit: usize,
 ) -> Result<Page<Alert>, Error> {
-    let sql = "SELECT id, level, text, at, resolved_at FROM alerts WHERE (?1 IS NULL OR id < ?1) \
+    let sql = "SELECT id, level, text, at, resolved_at, times FROM alerts WHERE (?1 IS NULL OR id < ?1) \
                AND (?3 IS NULL OR level = ?3) ORDER BY id DESC LIMIT ?2";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Alert {
@@ -95,6 +132,7 @@ pub async fn list(
             text: row.get(2)?,
             at: row.get(3)?,
             resolved_at: row.get(4)?,
+            times: row.get(5)?,
         })
     };
     let rows = data.readers().read(move |conn| {

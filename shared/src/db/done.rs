@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Data, Error, Tx, alerts, batches, outbox, unique};
 use crate::envelope::Envelope;
-use crate::events::{AlertLevel, Event, JobChange, JobNews};
+use crate::events::{Event, JobChange, JobNews};
 use crate::time::Instant;
 
 pub use stranded::{Stranded, bury_message, keep_unfit};
@@ -233,10 +233,13 @@ pub fn bury<P: Serialize>(
     if lay_down(tx, queue, job, reason)? {
         let (id, kind) = (job.id, &job.kind);
         let text = format!("job {id} of queue {queue} ({kind}) is dead: {reason}");
-        alerts::raise(tx, AlertLevel::Errors, &text, job.cause)?;
+        alerts::raise_dead(tx, (queue, kind), &text, job.cause)?;
     }
     Ok(())
 }
+
+/// Why a job is dead that the admin called off.
+pub const CANCELLED: &str = "cancelled by the admin";
 
 /// Gives a job up because the admin wants it: no alert is raised.
 ///
@@ -244,7 +247,7 @@ pub fn bury<P: Serialize>(
 /// When a row cannot be written.
 pub fn cancelled<P: Serialize>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<(), Error> {
     tx.conn().execute("DELETE FROM job_cancels WHERE job_id = ?1", [job.id.to_string()])?;
-    lay_down(tx, queue, job, "cancelled by the admin").map(|_| ())
+    lay_down(tx, queue, job, CANCELLED).map(|_| ())
 }
 
 /// Calls off a job that the admin has cancelled; false when nobody has, or when
@@ -309,7 +312,7 @@ pub fn bury_poison(
     let dead = DeadJob { id, queue, kind, cause, attempt: 1, reason, body, unique_key: None };
     if keep_dead(tx, &dead)? {
         let text = format!("a message of queue {queue} ({kind}) is dead: {reason}");
-        alerts::raise(tx, AlertLevel::Errors, &text, cause)?;
+        alerts::raise_dead(tx, (queue, kind), &text, cause)?;
     }
     Ok(())
 }

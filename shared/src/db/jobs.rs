@@ -1,6 +1,7 @@
 //! Jobs as the admin sees them: lists, one job, the dead ones and what can be
 //! done with them.
 
+mod cancel;
 mod made;
 mod order;
 mod replay;
@@ -12,11 +13,12 @@ mod trace;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{Data, Error, Page, Tx, batches, done, outbox};
+use super::{Data, Error, Page, Tx, alerts, batches};
 use crate::envelope::Envelope;
 use crate::subject;
 use crate::time::Instant;
 
+pub use cancel::{Cancelled, cancel, cancel_scheduled, cancel_waiting};
 pub use made::{Made, keep_made};
 pub use order::{Once, Ordered, Placed, order, ordered_before};
 pub use replay::{Replayed, replay, replay_all};
@@ -157,65 +159,10 @@ pub async fn discard(data: &Data, id: String) -> Result<bool, Error> {
             {
                 batches::ended(tx, &job)?;
             }
+            alerts::resolve_dead(tx)?;
             Ok(body.is_some())
         })
         .await
-}
-
-/// What came of the wish to cancel a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
-    /// It waited, and is dead now.
-    Now,
-    /// It is with the workers, who know.
-    Told,
-    /// It is over already.
-    Over,
-}
-
-/// Has a job not run, or be cut off where it runs: it is dead then, and can be
-/// sent back as any other.
-///
-/// # Errors
-/// When it cannot be written.
-pub async fn cancel(data: &Data, id: String) -> Result<Cancelled, Error> {
-    data.writer().write(move |tx| cancel_in(tx, &id)).await
-}
-
-/// Has a job that waits in the stream be dead at once: what is handed in for it
-/// later has no effect.
-///
-/// # Errors
-/// When it cannot be written.
-pub async fn cancel_waiting(data: &Data, queue: String, job: Envelope) -> Result<Cancelled, Error> {
-    let cancel = move |tx: &Tx<'_>| match cancel_in(tx, &job.id.to_string())? {
-        Cancelled::Told => {
-            done::cancelled(tx, &queue, &job)?;
-            Ok(Cancelled::Now)
-        }
-        ended => Ok(ended),
-    };
-    data.writer().write(cancel).await
-}
-
-fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
-    if done::is_over_in(tx, id)? {
-        return Ok(Cancelled::Over);
-    }
-    let waiting = "SELECT seq FROM outbox WHERE subject LIKE 'jobs.%' \
-                   AND substr(msg_id, 1, 36) = ?1 AND due_at IS NOT NULL";
-    let seq: Option<i64> = tx.conn().query_row(waiting, [id], |row| row.get(0)).optional()?;
-    let row = seq.map(|seq| outbox::take(tx, seq)).transpose()?.flatten();
-    if let Some(row) = row
-        && let Some(address) = subject::JobAddress::parse(&row.subject)
-        && let Ok(job) = serde_json::from_slice::<Envelope>(&row.body)
-    {
-        done::cancelled(tx, address.queue, &job)?;
-        return Ok(Cancelled::Now);
-    }
-    let sql = "INSERT INTO job_cancels (job_id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    tx.conn().execute(sql, params![id, tx.now()])?;
-    Ok(Cancelled::Told)
 }
 
 /// Whether the database knows a job of a queue: one that waits, or is over.
@@ -294,7 +241,9 @@ fn forget_dead(tx: &Tx<'_>, before: Instant) -> Result<usize, Error> {
             batches::ended(tx, &job)?;
         }
     }
-    Ok(tx.conn().execute("DELETE FROM dead_jobs WHERE died_at < ?1", [before])?)
+    let forgotten = tx.conn().execute("DELETE FROM dead_jobs WHERE died_at < ?1", [before])?;
+    alerts::resolve_dead(tx)?;
+    Ok(forgotten)
 }
 
 /// Forgets what was done before `before`, and what died before `dead`. Keep what

@@ -22,6 +22,7 @@ use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
 
+pub(super) use waiting::take_scheduled;
 pub use waiting::{
     Depth, Scheduled, Unsent, by_queue, depth, find_job, scheduled, unsent, unsent_jobs,
 };

@@ -29,6 +29,7 @@ pub(super) static DATA: Schema = Schema {
         include_str!("migrations/data/0011_orders.sql"),
         include_str!("migrations/data/0012_results_and_periodic.sql"),
         include_str!("migrations/data/0013_watch_tokens.sql"),
+        include_str!("migrations/data/0014_dead_alerts.sql"),
     ],
     replicated: true,
 };

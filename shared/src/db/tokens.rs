@@ -6,7 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::users::{ADMIN, COLUMNS, User, user};
-use super::{Data, Error};
+use super::{Data, Error, outbox};
+use crate::events::{Event, UserNews};
+use crate::recipient::Recipient;
 use crate::subject::Pattern;
 use crate::time::Instant;
 
@@ -154,17 +156,23 @@ pub async fn list(data: &Data, user: Uuid) -> Result<Vec<Token>, Error> {
         .await
 }
 
-/// Ends the tokens of a user that have this name or id; gives how many.
+/// Ends the tokens of a user that have this name or id, and has streams end that
+/// were opened with them; gives how many.
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn revoke(data: &Data, user: Uuid, which: String) -> Result<usize, Error> {
+pub async fn revoke(data: &Data, user: Uuid, which: String, cause: Uuid) -> Result<usize, Error> {
     let sql = "DELETE FROM api_tokens WHERE user_id = ?1 \
                AND (name = ?2 OR substr(hash, 1, ?3) = ?2)";
     data.writer()
         .write(move |tx| {
             let row = params![user.to_string(), which, TOKEN_ID as i64];
-            Ok(tx.conn().execute(sql, row)?)
+            let revoked = tx.conn().execute(sql, row)?;
+            if revoked > 0 {
+                let told = Event::user(&Recipient::User(user), &UserNews::TokenRevoked {}, cause);
+                outbox::event(tx, &told)?;
+            }
+            Ok(revoked)
         })
         .await
 }
@@ -202,9 +210,9 @@ mod tests {
         let listed = list(&data, user.id).await.unwrap();
         assert_eq!(listed.len(), 3);
         let first = listed.iter().find(|token| token.name == "one").unwrap().id.clone();
-        assert_eq!(revoke(&data, other, first.clone()).await.unwrap(), 0);
-        assert_eq!(revoke(&data, user.id, first).await.unwrap(), 1);
-        assert_eq!(revoke(&data, user.id, "two".to_owned()).await.unwrap(), 2);
+        assert_eq!(revoke(&data, other, first.clone(), Uuid::nil()).await.unwrap(), 0);
+        assert_eq!(revoke(&data, user.id, first, Uuid::nil()).await.unwrap(), 1);
+        assert_eq!(revoke(&data, user.id, "two".to_owned(), Uuid::nil()).await.unwrap(), 2);
         assert_eq!(list(&data, user.id).await.unwrap(), []);
         std::fs::remove_dir_all(dir).unwrap();
     }

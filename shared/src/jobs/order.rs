@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::enqueue::{Enqueue, Hold, Priority};
 use super::own;
-use crate::queues::{Queues, Role};
+use crate::queues::{CONCURRENCY_MAX, Queues, Role};
 use crate::subject::{WORD_MAX, is_word};
 use crate::time::Instant;
 
@@ -14,6 +14,8 @@ use crate::time::Instant;
 pub const KEY_MAX: usize = 200;
 /// Largest payload, in bytes of JSON: a message holds 1 MiB at most.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
+/// Greatest cost: no queue has more to give.
+pub const COST_MAX: u32 = CONCURRENCY_MAX as u32;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,7 @@ impl Order {
             ("kind", self.kind_fault(queues)),
             ("payload", self.payload_fault()),
             ("unique_key", self.key_fault()),
+            ("cost", self.cost_fault()),
         ];
         let refusal =
             |(field, problem): (_, Option<String>)| Some(Refusal { field, problem: problem? });
@@ -114,6 +117,11 @@ impl Order {
             .then(|| format!("it has {size} bytes of JSON; {PAYLOAD_MAX} at most are taken"))
     }
 
+    fn cost_fault(&self) -> Option<String> {
+        let cost = self.cost?;
+        (!(1..=COST_MAX).contains(&cost)).then(|| format!("it takes 1 to {COST_MAX}; got {cost}"))
+    }
+
     fn key_fault(&self) -> Option<String> {
         let size = self.unique_key.as_ref()?.len();
         (!(1..=KEY_MAX).contains(&size))
@@ -159,7 +167,9 @@ mod tests {
     #[test]
     fn everything_wrong_with_an_order_is_told_at_once() {
         use serde_json::json;
-        let order = json!({"queue": "none", "kind": "a".repeat(101), "unique_key": ""});
+        let kind = "a".repeat(101);
+        let order = json!({"queue": "none", "kind": kind, "unique_key": "", "cost": 1001});
+        refused(order.clone(), "cost", &["1 to 1000", "1001"]);
         refused(order.clone(), "queue", &["none"]);
         refused(order.clone(), "kind", &["1 to 100", "101 bytes"]);
         refused(order, "unique_key", &["0 bytes", "1 to 200"]);

@@ -1,15 +1,18 @@
-//! Calling a job off, wherever it is on its way.
+//! Calling jobs off, wherever they are on their way.
 
 use uuid::Uuid;
 
 use super::{Error, Undone, absent, known};
-use crate::bus::Bus;
 use crate::bus::control::Control;
 use crate::bus::waiting::Waiting;
-use crate::db::Data;
-use crate::db::jobs::{self, Body, Cancelled, Detail, JobState};
+use crate::bus::{self, Bus};
+use crate::db::jobs::{self, Body, Cancelled, Detail, JobState, Only};
+use crate::db::{Data, outbox};
 use crate::envelope::Envelope;
 use crate::queues::{Queues, Role};
+
+/// Jobs that are looked at together when many are called off.
+const PAGE: usize = 200;
 
 /// Where a job was found.
 enum Place {
@@ -37,18 +40,72 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
     let Some(place) = find(data, bus, file, job).await? else {
         return Err(absent(data, id).await);
     };
+    if call_off(data, bus, file, (job, &place)).await? { Ok(()) } else { Err(over()) }
+}
+
+/// Calls off all jobs that are not over, `only` those; gives how many. Those that
+/// are ordered meanwhile may be among them.
+///
+/// # Errors
+/// When the stores fail; what was called off before stays so.
+pub async fn cancel_all(
+    data: &Data,
+    bus: &Bus,
+    file: &Queues,
+    only: &Only,
+) -> Result<usize, Error> {
+    let mut all = jobs::cancel_scheduled(data, only.clone()).await?;
+    all += cancel_unsent(data, only).await?;
+    for running in [false, true] {
+        let mut from = Some(bus::waiting::Place::default());
+        while let Some(place) = from {
+            let (waiting, next) = bus.waiting(only, running, place, PAGE).await?;
+            for waiting in waiting {
+                // What is no job is not called off: it is dead when somebody reads it.
+                let Some(job) = waiting.job.as_ref().map(|job| job.id) else { continue };
+                let place = Place::Stream(waiting);
+                all += usize::from(call_off(data, bus, file, (job, &place)).await?);
+            }
+            from = next;
+        }
+    }
+    Ok(all)
+}
+
+/// Those that are due and on their way to the stream.
+async fn cancel_unsent(data: &Data, only: &Only) -> Result<usize, Error> {
+    let (mut all, mut after) = (0, 0);
+    loop {
+        let page = outbox::unsent_jobs(data, only.clone(), after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.seq;
+        for row in &page {
+            let Ok(job) = serde_json::from_slice::<Envelope>(&row.body) else { continue };
+            let cancelled = jobs::cancel(data, job.id.to_string()).await?;
+            all += usize::from(cancelled != Cancelled::Over);
+        }
+    }
+}
+
+/// False when the job is over.
+async fn call_off(
+    data: &Data,
+    bus: &Bus,
+    file: &Queues,
+    (job, place): (Uuid, &Place),
+) -> Result<bool, Error> {
     let cancelled = match place.waits_for_a_program(file) {
         Some((queue, envelope)) => jobs::cancel_waiting(data, queue, envelope).await?,
-        None => jobs::cancel(data, id.to_owned()).await?,
+        None => jobs::cancel(data, job.to_string()).await?,
     };
     if cancelled == Cancelled::Over {
-        return Err(over());
+        return Ok(false);
     }
     tell(bus, job).await;
-    if let (Cancelled::Now, Place::Stream(waiting)) = (cancelled, &place) {
+    if let (Cancelled::Now, Place::Stream(waiting)) = (cancelled, place) {
         bus.drop_dead(waiting).await;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option<Place>, Error> {

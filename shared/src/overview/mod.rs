@@ -12,7 +12,7 @@ mod periodic;
 mod queues;
 
 pub use act::{Undone, absent, discard, retry};
-pub use cancel::cancel;
+pub use cancel::{cancel, cancel_all};
 pub use counts::{Counts, counts};
 pub use cursor::{BadCursor, Cursor};
 pub use job::{find, known};

@@ -59,10 +59,12 @@ impl fmt::Display for Span {
     }
 }
 
-/// A process holds a task for each of them, and the server hands out 2,000
-/// messages of a queue at once at most.
+/// A process holds a task for each job that it runs at once, and the server hands
+/// out 2,000 messages of a queue at once at most.
+pub const CONCURRENCY_MAX: usize = 1000;
+
 pub(super) fn concurrency<'de, D: Deserializer<'de>>(it: D) -> Result<usize, D::Error> {
-    Count(1..=1000).read(it)
+    Count(1..=CONCURRENCY_MAX).read(it)
 }
 
 /// They share a transaction, and each may be a pack.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use bounds::Pause;
+pub use bounds::{CONCURRENCY_MAX, Pause};
 pub use schedule::{Cron, Schedule};
 
 use crate::jobs::enqueue::Priority;

@@ -76,6 +76,8 @@ async fn a_slip_of_the_pen_in_a_parameter_a_queue_or_an_id_is_refused() {
         ("/api/v1/jobs/retry?queu=posts", 400, "queue, state"),
         ("/api/v1/jobs/retry?queue=nowhere", 404, "posts"),
         ("/api/v1/jobs/retry?queue=posts&state=done", 400, "state takes dead"),
+        ("/api/v1/jobs/cancel", 400, "?queue="),
+        ("/api/v1/jobs/cancel?queue=nowhere", 404, "posts"),
         ("/api/v1/queues/nowhere/pause", 404, "posts"),
         ("/api/v1/queues/posts/pause?for=1h", 400, "takes none"),
         ("/api/v1/jobs/abc/cancel", 400, "abc"),
@@ -130,4 +132,33 @@ async fn a_job_is_ordered_and_called_off_by_the_command() {
     assert!(run(&["list", "--queue", "nowhere"], 1).contains("posts"));
     assert!(run(&["retry", "--all", "--queue", "nowhere"], 1).contains("posts"));
     assert!(run(&["retry", "abc"], 1).contains("abc"));
+}
+
+#[tokio::test]
+async fn all_jobs_of_a_queue_are_called_off_at_once_and_are_no_failures() {
+    let site = Site::start(&[]);
+    let order = async || site.admin().post_json("/api/v1/jobs", &later(json!({}))).await;
+    for _ in 0..3 {
+        order().await.expect(202);
+    }
+    let page = site.admin().get("/admin/jobs/cancel?queue=posts").await.expect(200).text();
+    assert!(page.contains("3 jobs of the queue posts"), "{page}");
+    let none = "/api/v1/jobs/cancel?queue=posts&kind=stray";
+    let cancelled = site.admin().post_json(none, &json!({})).await.expect(202).json();
+    assert_eq!(cancelled, json!({"cancelled": 0}));
+    let all = "/api/v1/jobs/cancel?queue=posts&kind=publish";
+    let cancelled = site.admin().post_json(all, &json!({})).await.expect(202).json();
+    assert_eq!(cancelled, json!({"cancelled": 3}));
+    let sent = site.admin().post_json("/api/v1/jobs/retry?queue=posts", &json!({})).await;
+    assert_eq!(sent.expect(202).json(), json!({"retried": 0, "refused": 0, "cancelled": 3}));
+    let list = site.admin().get("/admin/jobs?queue=posts&state=dead").await.expect(200).text();
+    assert!(list.contains("data-status=\"cancelled\""), "{list}");
+    order().await.expect(202);
+    let form = [("queue", "posts"), ("kind", "")];
+    let done = site.admin().post_form("/admin/jobs/cancel", &form).await.expect(303);
+    let notice = site.admin().get(done.header("location")).await.expect(200).text();
+    assert!(notice.contains("Called off: 1."), "{notice}");
+    let output = site.exec(&["worker", "jobs", "cancel", "--queue", "posts", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told, json!({"cancelled": 0}));
 }

@@ -161,7 +161,7 @@ async fn all_dead_jobs_of_a_queue_are_sent_back_and_counted() {
     }
     let all = "/api/v1/jobs/retry?queue=posts&state=dead";
     let answer = site.admin().post_json(all, &json!({})).await.expect(202).json();
-    assert_eq!(answer, json!({"retried": 3, "refused": 0}));
+    assert_eq!(answer, json!({"retried": 3, "refused": 0, "cancelled": 0}));
     let notice = "/admin/jobs?queue=posts&state=dead&retried=3&refused=1";
     let page = site.admin().get(notice).await.expect(200).text();
     assert!(page.contains("Sent back: 3. 1 stay: they are no jobs"), "{page}");

@@ -1,11 +1,12 @@
 //! Who may watch what: topics of the admin, tokens, pages of other sites, limits.
 
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
 use crate::support::edge::Edge;
 use crate::support::site::Site;
+use crate::support::sse::Events;
 
 const OF_THE_ADMIN: [&str; 6] = [
     "alerts.errors",
@@ -85,6 +86,25 @@ async fn a_token_that_may_watch_some_topics_may_do_nothing_else() {
     }
     let logs = site.command(&["logs", "web"], &[]).stdout;
     assert!(!String::from_utf8_lossy(&logs).contains(&kiosk), "the token is in the log");
+}
+
+#[tokio::test]
+async fn streams_of_the_admins_topics_end_when_a_token_is_revoked_and_no_others_do() {
+    let site = Site::start(&[]);
+    let edge = Edge::start(&site, &[]).await;
+    let (_, kiosk) = token(&site, &["--name", "kiosk", "--watch", "alerts.load"]);
+    let slug = site.post("while-others-are-asked-again").await;
+    let remark = json!({"author": "Ann", "body": "Well said."});
+    for client in [site.visitor(), edge.client(&site.visitor())] {
+        let mut public = Events::open(&client, &format!("topic=comments.{slug}"), None).await;
+        let mut guarded = Events::open(&client.bearer(&kiosk), "topic=alerts.load", None).await;
+        token(&site, &["--name", "other"]);
+        assert!(token(&site, &["--revoke", "other"]).0);
+        assert!(guarded.next_or_end().await.is_none(), "it goes on");
+        ask(&client.bearer(&kiosk), "topic=alerts.load").await.expect(200);
+        site.visitor().post_json(&format!("/posts/{slug}/comments"), &remark).await.expect(202);
+        assert_eq!(public.next().await.data["payload"]["author"], "Ann");
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ fn alerts() -> Vec<Alert> {
     let alert = |tone, text: &str, source: &str| Alert {
         tone,
         time: ago(4000),
+        times: if tone == Tone::Error { 12 } else { 1 },
         source: source.into(),
         text: text.into(),
         href: Some("/admin/jobs/1".into()),
@@ -103,6 +104,7 @@ fn job(kind: &str, state: JobState) -> JobRow {
         queue: kind.split('.').next().unwrap_or(kind).into(),
         kind: kind.into(),
         state,
+        is_cancelled: false,
         tries: if failed { 5 } else { 1 },
         max_attempts: Some(5),
         snoozes: 0,

@@ -17,6 +17,7 @@ use slab::Slab;
 use super::conn::Conn;
 use super::frame::{Frame, Framing, LAST_CHUNK, Piece};
 use super::meters::Tally;
+use super::policy;
 use super::polls::Polls;
 use super::replay::{Answer, Ask, owed};
 use super::topics::{Member, Pick, Topics, Watcher};
@@ -27,6 +28,8 @@ const REPLAYS: usize = 16;
 /// A silent connection is told from a dead one by a comment line so often. One
 /// that takes nothing for as long is closed: it comes back with its cursor.
 pub(super) const HEARTBEAT: u64 = 25_000;
+/// Who is asked again who it is comes back after so long, in milliseconds.
+const ASKED_AGAIN: u128 = 200;
 
 /// All connections and topics. `S` is a socket.
 pub(super) struct Engine<S> {
@@ -43,6 +46,8 @@ pub(super) struct Engine<S> {
     /// The next connection that gets a heartbeat, and until when that was due.
     beaten: (usize, u64),
     polls: Polls,
+    /// Somebody may watch no longer what it watches.
+    withdrawn: bool,
     tally: Tally,
     dead: Vec<u32>,
     picks: Vec<Pick>,
@@ -78,6 +83,7 @@ impl<S: Write> Engine<S> {
             tickets: 0,
             beaten: (0, 0),
             polls: Polls::default(),
+            withdrawn: false,
             tally: Tally::default(),
             dead: Vec::new(),
             picks: Vec::new(),
@@ -106,6 +112,7 @@ impl<S: Write> Engine<S> {
         {
             self.last = event.seq;
             self.tally.events += 1;
+            self.withdrawn |= policy::withdraws(event);
             self.topics.push(event, epoch);
         }
     }
@@ -122,6 +129,12 @@ impl<S: Write> Engine<S> {
         for id in self.polls.over(now) {
             self.conns[id as usize].told = true;
             self.end_poll(id);
+        }
+        if std::mem::take(&mut self.withdrawn) {
+            for id in self.topics.guarded() {
+                self.send_away(id, ASKED_AGAIN);
+                self.dead.push(id);
+            }
         }
         self.sweep();
     }
@@ -355,16 +368,20 @@ impl<S: Write> Engine<S> {
     /// Who reads too slowly for that comes back with its cursor all the same.
     pub(super) fn stop(&mut self, mut pause: impl FnMut() -> u128) {
         for conn in self.ids() {
-            let conn = &mut self.conns[conn as usize];
-            if !conn.is_full() {
-                let goodbye = Piece::hello(pause(), None);
-                let end = if conn.framing() == Framing::Chunked { LAST_CHUNK } else { b"" };
-                let bytes = [goodbye.bytes(conn.framing()), end].concat();
-                conn.send_bytes(bytes.into());
-            }
+            self.send_away(conn, pause());
         }
         for conn in self.ids() {
             self.close(conn as usize);
+        }
+    }
+
+    /// Ends an answer, with the pause before its client comes back.
+    fn send_away(&mut self, id: u32, pause: u128) {
+        if let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.is_full()) {
+            let goodbye = Piece::hello(pause, None);
+            let end = if conn.framing() == Framing::Chunked { LAST_CHUNK } else { b"" };
+            let bytes = [goodbye.bytes(conn.framing()), end].concat();
+            conn.send_bytes(bytes.into());
         }
     }
 

@@ -1,5 +1,8 @@
 //! What a client of a topic is owed, and who may be one: one table.
 
+use shared::bus::replay::Stored;
+use shared::envelope::Envelope;
+use shared::events::UserNews;
 use shared::recipient::Recipient;
 use shared::subject::{Pattern, Topic};
 use uuid::Uuid;
@@ -59,6 +62,22 @@ pub(super) fn policy(topic: &Topic) -> Option<(Delivery, Audience)> {
         ["users", id] => (Delivery::Log, audience_of(&Recipient::parse(id)?)),
         _ => return None,
     })
+}
+
+/// Whether not everyone may watch a topic.
+pub(super) fn is_guarded(topic: &Topic) -> bool {
+    policy(topic).is_none_or(|(_, audience)| audience != Audience::Public)
+}
+
+/// Whether somebody who was let in before an event would be refused after it: a
+/// session was ended, or a token revoked.
+pub(super) fn withdraws(event: &Stored) -> bool {
+    let is_of_user = policy(&event.topic).is_some_and(|(_, it)| matches!(it, Audience::User(_)));
+    let told = || serde_json::from_slice::<Envelope<UserNews>>(&event.body);
+    is_of_user
+        && told().is_ok_and(|told| {
+            matches!(told.payload, UserNews::SessionEnded {} | UserNews::TokenRevoked {})
+        })
 }
 
 /// Nobody can guess a page session, so who names it is who made it.

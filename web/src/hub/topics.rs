@@ -7,6 +7,7 @@ use shared::subject::Topic;
 use slab::Slab;
 
 use super::frame::Frame;
+use super::policy;
 use super::ring::Ring;
 
 /// Topics whose events are kept in memory at most; the one that was silent
@@ -143,6 +144,12 @@ impl Topics {
     /// Who watches a topic, by place; the list ends with `None`.
     pub(super) fn watcher(&self, topic: u32, place: usize) -> Option<Watcher> {
         self.entries.get(topic as usize)?.watchers.get(place).copied()
+    }
+
+    /// Those who watch what not everyone may, some more than once.
+    pub(super) fn guarded(&self) -> Vec<u32> {
+        let guarded = self.entries.iter().filter(|(_, it)| policy::is_guarded(&it.topic));
+        guarded.flat_map(|(_, it)| &it.watchers).map(|watcher| watcher.conn).collect()
     }
 
     /// Topics with news whose time has come.

@@ -105,11 +105,12 @@ async fn end(state: &AppState, identity: &Identity, session: Uuid, cause: Uuid) 
 pub async fn revoke_token(
     State(state): State<AppState>,
     identity: Identity,
+    Cause(cause): Cause,
     Path(token): Path<String>,
 ) -> Result<Response> {
     // A name is no address: it may be that of several.
     let is_id = token.len() == TOKEN_ID && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id && tokens::revoke(&state.data, identity.user.id, token).await? > 0 {
+    if is_id && tokens::revoke(&state.data, identity.user.id, token, cause).await? > 0 {
         return Ok(Redirect::to("/account").into_response());
     }
     Err(Error::NotFound("token"))

@@ -142,6 +142,47 @@ pub async fn cancel(
     Ok((StatusCode::ACCEPTED, JsonBody(json!({"id": id}))).into_response())
 }
 
+/// Which jobs are called off together.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CalledOff {
+    /// Of this queue.
+    #[serde(default)]
+    pub queue: String,
+    /// Only this kind.
+    pub kind: Option<String>,
+}
+
+/// `POST /api/v1/jobs/cancel?queue=&kind=`: calls off all jobs of a queue that are
+/// not over.
+///
+/// # Errors
+/// When no queue is named or it is unknown, or the database or NATS fails.
+pub async fn cancel_all(
+    State(state): State<AppState>,
+    _: Admin,
+    Query(asked): Query<CalledOff>,
+) -> Result<Response> {
+    let cancelled = call_off(&state, asked).await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(json!({"cancelled": cancelled}))).into_response())
+}
+
+/// Calls off all jobs of a queue; gives how many.
+///
+/// # Errors
+/// As [`cancel_all`].
+pub async fn call_off(state: &AppState, asked: CalledOff) -> Result<usize> {
+    if asked.queue.is_empty() {
+        let problem = "this call takes a queue, and may take a kind, as ?queue=words&kind=count";
+        return Err(Error::bad_request(problem));
+    }
+    queues::known(state, &asked.queue).await?;
+    // Called off is called off, whatever is wrong with the file.
+    let file = state.queues.read().await.unwrap_or_default();
+    let kind = asked.kind.filter(|kind| !kind.is_empty());
+    let only = Only { queue: Some(asked.queue), kind };
+    Ok(overview::cancel_all(&state.data, &state.bus, &file, &only).await?)
+}
+
 /// `POST /api/v1/jobs/retry?queue=&state=dead`: sends dead jobs back.
 ///
 /// # Errors
@@ -161,8 +202,7 @@ pub async fn retry_all(
     Ok((StatusCode::ACCEPTED, JsonBody(replayed)).into_response())
 }
 
-/// Sends all dead jobs back, or those of one queue; gives how many went and how
-/// many cannot.
+/// Sends all dead jobs back, or those of one queue; gives what became of them.
 ///
 /// # Errors
 /// As [`retry_all`].

@@ -63,15 +63,12 @@ Examples:
   worker jobs order words count --unique-key digest-2026-11 --priority low --json")]
     Order(Wish),
     /// Have a job not run, or cut it off: it is dead then, and can be sent back
-    #[command(after_help = "Example: worker jobs cancel 0199c0de-1111-7000-8000-000000000000")]
-    Cancel {
-        /// Its id
-        id: String,
-        /// As JSON, as the API gives it
-        #[arg(long)]
-        json: bool,
-    },
-    /// Send dead jobs back to their queues
+    #[command(after_help = "\
+Examples:
+  worker jobs cancel 0199c0de-1111-7000-8000-000000000000
+  worker jobs cancel --queue words --kind count")]
+    Cancel(ToCancel),
+    /// Send dead jobs back to their queues; with --all, those that failed
     #[command(after_help = "Example: worker jobs retry --all --queue mail")]
     Retry(Chosen),
     /// Forget dead jobs
@@ -82,6 +79,23 @@ Examples:
 fn states() -> impl clap::builder::TypedValueParser<Value = JobState> {
     PossibleValuesParser::new(JobState::ALL.map(JobState::as_str))
         .try_map(|word| word.parse::<JobState>())
+}
+
+/// Which jobs that are not over.
+#[derive(Debug, Args)]
+pub struct ToCancel {
+    /// Its id
+    #[arg(required_unless_present = "queue", conflicts_with = "queue")]
+    id: Option<String>,
+    /// All of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// With --queue: of this kind alone
+    #[arg(long, requires = "queue")]
+    kind: Option<String>,
+    /// As JSON, as the API gives it
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which dead jobs.
@@ -124,7 +138,7 @@ pub async fn run(command: Command, env: Env) -> Result<(), CliError> {
         }
         Command::Show { id, json } => show((&data, &nats, &queues), &id, json).await,
         Command::Order(wish) => order::run(&data, &queues, wish).await,
-        Command::Cancel { id, json } => cancel((&data, &nats, &queues), &id, json).await,
+        Command::Cancel(asked) => cancel((&data, &nats, &queues), asked).await,
         Command::Retry(chosen) => {
             let bus = chosen.prepare(&data, &nats, &queues).await?;
             retry(&data, &bus, chosen).await
@@ -141,7 +155,7 @@ impl Command {
     /// and what becomes of its jobs.
     fn needs_the_queues(&self) -> bool {
         match self {
-            Self::Order(_) | Self::Cancel { .. } => true,
+            Self::Order(_) | Self::Cancel(_) => true,
             Self::List { queue, .. } => queue.is_some(),
             Self::Retry(chosen) | Self::Discard(chosen) => chosen.queue.is_some(),
             Self::Show { .. } => false,
@@ -169,10 +183,24 @@ async fn known(data: &Data, nats: &Url, file: &Queues, queue: &str) -> Result<()
 
 async fn cancel(
     (data, nats, file): (&Data, &Url, &Queues),
-    id: &str,
-    json: bool,
+    asked: ToCancel,
 ) -> Result<(), CliError> {
-    overview::cancel(data, &connect(nats).await?, file, id).await.map_err(failed)?;
+    let bus = connect(nats).await?;
+    let ToCancel { id, queue, kind, json } = asked;
+    let Some(id) = id else {
+        if let Some(queue) = &queue {
+            known(data, nats, file, queue).await?;
+        }
+        let only = Only { queue, kind };
+        let cancelled = overview::cancel_all(data, &bus, file, &only).await.map_err(failed)?;
+        if json {
+            print_json(&serde_json::json!({"cancelled": cancelled}));
+        } else {
+            println!("called off: {cancelled}");
+        }
+        return Ok(());
+    };
+    overview::cancel(data, &bus, file, &id).await.map_err(failed)?;
     if json {
         print_json(&serde_json::json!({"id": id}));
     } else {
@@ -304,7 +332,7 @@ async fn retry(data: &Data, bus: &Bus, chosen: Chosen) -> Result<(), CliError> {
     let json = chosen.json;
     let mut sent = Vec::new();
     let mut refused = Vec::new();
-    for id in ids(data, chosen).await? {
+    for id in ids(data, chosen, |job| !job.is_cancelled()).await? {
         match overview::retry(data, bus, &id).await {
             Ok(now) => sent.push(serde_json::json!({"id": now, "was": id})),
             Err(undone) => refused.push(chain(&undone)),
@@ -324,7 +352,7 @@ async fn discard(data: &Data, bus: &Bus, chosen: Chosen) -> Result<(), CliError>
     let json = chosen.json;
     let mut forgotten = Vec::new();
     let mut refused = Vec::new();
-    for id in ids(data, chosen).await? {
+    for id in ids(data, chosen, |_| true).await? {
         match overview::discard(data, bus, &id).await {
             Ok(()) => forgotten.push(id),
             Err(undone) => refused.push(chain(&undone)),
@@ -348,15 +376,19 @@ fn ended(what: &str, good: usize, refused: &[String]) -> Result<(), CliError> {
     Err(CliError::Failed(format!("{what}: {good}; not these:\n  {}", refused.join("\n  "))))
 }
 
-/// The chosen ids; with `--all`, those that are dead now.
-async fn ids(data: &Data, chosen: Chosen) -> Result<Vec<String>, CliError> {
+/// The chosen ids; with `--all`, of those that are dead now the `meant` ones.
+async fn ids(
+    data: &Data,
+    chosen: Chosen,
+    meant: fn(&Listed) -> bool,
+) -> Result<Vec<String>, CliError> {
     if !chosen.all {
         return Ok(chosen.ids);
     }
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page = jobs::list(data, Which::Dead, chosen.queue.clone(), after, PAGE).await?;
-        ids.extend(page.items.into_iter().map(|job| job.id));
+        ids.extend(page.items.into_iter().filter(meant).map(|job| job.id));
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(ids),

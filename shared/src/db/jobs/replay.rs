@@ -4,8 +4,8 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Which, list, retried};
-use crate::db::{Data, Error, Tx, outbox};
+use super::{Listed, Which, list, retried};
+use crate::db::{Data, Error, Tx, alerts, outbox};
 use crate::envelope::Envelope;
 use crate::subject;
 
@@ -19,7 +19,12 @@ const PAGE: usize = 500;
 /// When its bytes are no job ([`Error::Corrupt`]), when another job holds its key
 /// ([`Error::KeyHeld`]), or when it cannot be read or written.
 pub async fn replay(data: &Data, id: String) -> Result<Option<Uuid>, Error> {
-    data.writer().write(move |tx| replay_in(tx, &id)).await
+    let replay = move |tx: &Tx<'_>| {
+        let now = replay_in(tx, &id)?;
+        alerts::resolve_dead(tx)?;
+        Ok(now)
+    };
+    data.writer().write(replay).await
 }
 
 /// What came of sending all dead jobs back.
@@ -29,11 +34,14 @@ pub struct Replayed {
     pub retried: usize,
     /// So many cannot: they are no jobs, or another job holds their key.
     pub refused: usize,
+    /// So many were called off by the admin, and stay so.
+    pub cancelled: usize,
 }
 
 /// Sends all dead jobs back to their queues, or those of one, newest first. Each
 /// page is a transaction of its own, so that nobody else waits for long; one that
-/// dies again meanwhile is newer than where the next page begins, and stays.
+/// dies again meanwhile is newer than where the next page begins, and stays. What the
+/// admin called off is not what failed: those go back one by one.
 ///
 /// # Errors
 /// When they cannot be read or written; those of the pages before are sent.
@@ -41,9 +49,12 @@ pub async fn replay_all(data: &Data, queue: Option<String>) -> Result<Replayed, 
     let (mut all, mut after) = (Replayed::default(), None);
     loop {
         let page = list(data, Which::Dead, queue.clone(), after, PAGE).await?;
-        let ids = page.items.into_iter().map(|job| job.id).collect();
-        let Replayed { retried, refused } = replay_page(data, ids).await?;
-        all = Replayed { retried: all.retried + retried, refused: all.refused + refused };
+        let (cancelled, failed): (Vec<_>, Vec<_>) =
+            page.items.into_iter().partition(Listed::is_cancelled);
+        let sent = replay_page(data, failed.into_iter().map(|job| job.id).collect()).await?;
+        all.retried += sent.retried;
+        all.refused += sent.refused;
+        all.cancelled += cancelled.len();
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(all),
@@ -62,6 +73,7 @@ async fn replay_page(data: &Data, ids: Vec<String>) -> Result<Replayed, Error> {
                     Err(error) => return Err(error),
                 }
             }
+            alerts::resolve_dead(tx)?;
             Ok(page)
         })
         .await

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::replay::job_in;
 use super::{JobState, Made, made};
-use crate::db::{Data, Error, unique};
+use crate::db::{Data, Error, done, unique};
 use crate::envelope::{Envelope, Untyped};
 use crate::jobs::enqueue::Priority;
 use crate::time::Instant;
@@ -44,6 +44,12 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Whether it is dead because the admin called it off.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.state == JobState::Dead && self.reason.as_deref() == Some(done::CANCELLED)
+    }
+
     /// Attempts that count against the queue's limit, with the one under way.
     #[must_use]
     pub fn tries(&self) -> u32 {

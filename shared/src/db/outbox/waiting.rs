@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
+use super::{Row, take};
 use crate::db::jobs::Only;
-use crate::db::{Data, Error};
+use crate::db::{Data, Error, Tx};
 use crate::subject;
 use crate::time::Instant;
 
@@ -106,6 +107,22 @@ pub async fn scheduled(
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
+}
+
+/// Takes jobs out of the outbox whose time has not come, to be kept elsewhere in the
+/// same transaction; at most `limit`.
+pub(in crate::db) fn take_scheduled(
+    tx: &Tx<'_>,
+    only: &Only,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
+    let sql = format!(
+        "SELECT seq FROM outbox WHERE due_at > ?3 AND {IS_ONE} ORDER BY due_at, seq LIMIT ?4"
+    );
+    let mut statement = tx.conn().prepare_cached(&sql)?;
+    let asked = params![only.queue, only.kind, tx.now(), limit as i64];
+    let seqs = statement.query_map(asked, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    seqs.into_iter().filter_map(|seq| take(tx, seq).transpose()).collect()
 }
 
 /// The jobs that are due and have not been sent, in their order after the place

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::bus::Message;
+use shared::db::jobs::Only;
 use shared::jobs::compute::{ComputeOutcome, ComputeResult};
 use shared::jobs::enqueue::{Enqueue, Hold};
 use shared::overview::{self, Undone};
@@ -62,6 +63,29 @@ async fn hand_in(ground: &Ground, job: &Envelope, outcome: ComputeOutcome<Value>
 async fn cancel(ground: &Ground, job: Uuid) -> Result<(), Undone> {
     let id = job.to_string();
     overview::cancel(&ground.data, &ground.bus, &ground.queues, &id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_without_a_program_is_emptied_at_once() {
+    let ground = ground().await;
+    let only = Only { queue: Some("errands".to_owned()), kind: None };
+    let all = 300;
+    for _ in 0..all {
+        let order = Enqueue::of("errands".to_owned(), "do", Uuid::now_v7(), json!({}));
+        ground.data.writer().write(move |tx| outbox::enqueue(tx, order)).await.unwrap();
+    }
+    let working = working(&ground);
+    until("they are sent", async || outbox::depth(&ground.data).await.unwrap().due == 0).await;
+    let taken = take(&ground).await;
+    let cancelled =
+        overview::cancel_all(&ground.data, &ground.bus, &ground.queues, &only).await.unwrap();
+    assert_eq!(cancelled, all);
+    assert!(!ground.is_dead(taken.id).await, "its program has it, and is told");
+    let dead = jobs::dead_by_queue(&ground.data).await.unwrap();
+    assert_eq!(dead, [("errands".to_owned(), 299)]);
+    let place = shared::bus::waiting::Place::default();
+    assert_eq!(ground.bus.waiting(&only, false, place, 10).await.unwrap().0, []);
+    working.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

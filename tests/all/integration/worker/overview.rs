@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use shared::bus::relay::Relay;
 use shared::db::done;
-use shared::db::jobs::{Body, Detail, JobState, Only, Replayed};
+use shared::db::jobs::{Body, Detail, JobState, Only, Replayed, Which};
 use shared::jobs::enqueue::{Enqueue, Hold, Priority};
 use shared::overview::{self, Asked, Cursor, Error};
 
@@ -234,6 +234,35 @@ async fn while_nats_is_away_no_job_is_said_not_to_be_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_jobs_that_die_are_one_alert_until_none_of_them_is_left() {
+    let ground = Ground::new().await;
+    let bury = |tx: &Tx<'_>| {
+        for n in 0..100 {
+            let job = Chore { name: n.to_string() }.envelope(Uuid::now_v7());
+            done::bury(tx, "chores", &job, "it had to be")?;
+        }
+        let other = Chore { name: "other".to_owned() }.envelope(Uuid::now_v7());
+        done::bury(tx, "errands", &other, "it had to be")
+    };
+    ground.data.writer().write::<(), shared::db::Error, _>(bury).await.unwrap();
+    let alerts = async || {
+        let all = alerts::list(&ground.data, None, None, 1000).await.unwrap().items;
+        all.into_iter().map(|it| (it.times, it.resolved_at.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(alerts().await, [(1, false), (100, false)]);
+    let told = "SELECT count(*) FROM outbox WHERE subject LIKE 'events.alerts.%'";
+    let told = ground.data.readers().read(move |conn| {
+        Ok::<i64, shared::db::Error>(conn.query_row(told, [], |row| row.get(0))?)
+    });
+    assert_eq!(told.await.unwrap(), 8, "the 1st, 2nd, 4th to 64th chore, and the errand");
+    jobs::replay_all(&ground.data, Some("chores".to_owned())).await.unwrap();
+    assert_eq!(alerts().await, [(1, false), (100, true)]);
+    let left = jobs::list(&ground.data, Which::Dead, None::<String>, None, 10).await.unwrap();
+    jobs::discard(&ground.data, left.items[0].id.clone()).await.unwrap();
+    assert_eq!(alerts().await, [(1, true), (100, true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_dead_jobs_are_sent_back_however_many_they_are() {
     let ground = Ground::new().await;
     let bury = |tx: &Tx<'_>| {
@@ -245,14 +274,16 @@ async fn all_dead_jobs_are_sent_back_however_many_they_are() {
                 done::bury_poison(tx, &id, ("chores", "do"), b"no job", "it is none")?;
             }
         }
+        let called_off = Chore { name: "called off".to_owned() }.envelope(Uuid::now_v7());
+        done::cancelled(tx, "chores", &called_off)?;
         let other = Chore { name: "other".to_owned() }.envelope(Uuid::now_v7());
         done::bury(tx, "errands", &other, "it had to be")
     };
     ground.data.writer().write::<(), shared::db::Error, _>(bury).await.unwrap();
     let replayed = jobs::replay_all(&ground.data, Some("chores".to_owned())).await.unwrap();
-    assert_eq!(replayed, Replayed { retried: 1200, refused: 2 });
+    assert_eq!(replayed, Replayed { retried: 1200, refused: 2, cancelled: 1 });
     let left = jobs::dead_by_queue(&ground.data).await.unwrap();
-    assert_eq!(left, [("chores".to_owned(), 2), ("errands".to_owned(), 1)]);
+    assert_eq!(left, [("chores".to_owned(), 3), ("errands".to_owned(), 1)]);
     let waiting = outbox::unsent(&ground.data, "chores".to_owned()).await.unwrap();
     assert_eq!(waiting, 1200);
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::db::alerts;
 
-use super::super::present::when;
+use super::super::present::{count, when};
 use super::{address, filter, nav, pager};
 use crate::auth::Admin;
 use crate::error::Result;
@@ -69,7 +69,8 @@ pub fn shown(alert: alerts::Alert) -> Alert {
         Some(over) => format!("{} (over since {})", alert.text, over.format("%Y-%m-%d %H:%M UTC")),
         None => alert.text,
     };
-    Alert { tone, time: when(alert.at), source: source.to_owned(), text, href }
+    let times = count(alert.times);
+    Alert { tone, time: when(alert.at), times, source: source.to_owned(), text, href }
 }
 
 /// Where an alert comes from, by how its text begins.

@@ -1,4 +1,4 @@
-//! `GET /admin/jobs`, and what is done with many of them.
+//! `GET /admin/jobs`, and the pauses of queues.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use shared::db::Page;
-use shared::db::jobs::{JobState, Listed, Replayed, dead_by_queue};
+use shared::db::jobs::{JobState, Listed, dead_by_queue};
 use shared::overview::{self, Counts};
 use shared::queues::Queues;
 use shared::subject::{Topic, is_word};
@@ -18,7 +18,7 @@ use super::super::queues;
 use super::{address, filter, nav, pager, periodic};
 use crate::auth::Admin;
 use crate::error::{Error, Result};
-use crate::extract::{Form, Path, Query};
+use crate::extract::{Path, Query};
 use crate::page::{self, Frame};
 use crate::params::Params;
 use crate::state::AppState;
@@ -27,7 +27,8 @@ use crate::views::admin::jobs::{JobRow, JobsPage};
 use crate::views::{Notice, Order, Pager};
 
 /// The parameters of the page.
-pub const PARAMS: Params = &["queue", "kind", "state", "after", "retried", "refused", "gone"];
+pub const PARAMS: Params =
+    &["queue", "kind", "state", "after", "retried", "refused", "kept", "cancelled", "gone"];
 
 /// The word for all states.
 const ALL: &str = "all";
@@ -42,6 +43,8 @@ pub struct Filters {
     after: Option<String>,
     retried: Option<usize>,
     refused: Option<usize>,
+    kept: Option<usize>,
+    cancelled: Option<usize>,
     gone: bool,
 }
 
@@ -62,16 +65,25 @@ impl Filters {
 
     /// What came of what was just done.
     fn notice(&self) -> Option<Notice> {
-        let refused = match self.refused.unwrap_or(0) {
-            0 => String::new(),
-            refused => format!(
+        let many = |count: Option<usize>| count.filter(|count| *count > 0);
+        let refused = many(self.refused).map_or_else(String::new, |refused| {
+            format!(
                 " {refused} stay: they are no jobs, which can only be discarded, or another job \
                  holds their key."
-            ),
-        };
+            )
+        });
+        let kept = many(self.kept).map_or_else(String::new, |kept| {
+            format!(" {kept} that were called off stay; each can be sent back by itself.")
+        });
+        if let Some(sent) = self.retried {
+            return Some(Notice::good(format!("Sent back: {sent}.{refused}{kept}")));
+        }
+        if let Some(cancelled) = self.cancelled {
+            let after = "One that runs ends when its worker or program hears of it.";
+            return Some(Notice::good(format!("Called off: {cancelled}. {after}")));
+        }
         let gone = "That job is no longer here: it was sent back, discarded, or forgotten.";
-        let sent = self.retried.map(|sent| Notice::good(format!("Sent back: {sent}.{refused}")));
-        sent.or_else(|| self.gone.then(|| Notice::info(gone)))
+        self.gone.then(|| Notice::info(gone))
     }
 
     fn asked(&self, state: Option<JobState>) -> Asked {
@@ -192,6 +204,7 @@ pub fn row(job: Listed, max_attempts: Option<u32>) -> JobRow {
     let now = when(Instant::now());
     JobRow {
         tries: job.tries(),
+        is_cancelled: job.is_cancelled(),
         max_attempts,
         snoozes: job.snoozes,
         id: job.id,
@@ -203,27 +216,6 @@ pub fn row(job: Listed, max_attempts: Option<u32>) -> JobRow {
         due_in: job.run_at.map(|due| now.until(&when(due))),
         error: job.reason.as_deref().and_then(|reason| reason.lines().next()).map(str::to_owned),
     }
-}
-
-/// `POST /admin/jobs/retry`: all dead jobs of a queue, or of all.
-///
-/// # Errors
-/// When another state or no queue is named, or the database fails.
-pub async fn retry_all(
-    State(state): State<AppState>,
-    _: Admin,
-    Form(filters): Form<Filters>,
-) -> Result<Response> {
-    let asked = filters.asked(Some(JobState::Dead));
-    let Replayed { retried, refused } = jobs::replay_all(&state, asked).await?;
-    let (retried, refused) = (retried.to_string(), refused.to_string());
-    let parameters = [
-        ("queue", filters.queue.as_str()),
-        ("state", JobState::Dead.as_str()),
-        ("retried", &retried),
-        ("refused", &refused),
-    ];
-    Ok(Redirect::to(&address("/admin/jobs", &parameters)).into_response())
 }
 
 /// `POST /admin/queues/{name}/pause`.

@@ -6,6 +6,7 @@ pub mod comments;
 pub mod dashboard;
 pub mod images;
 pub mod job;
+pub mod job_bulk;
 pub mod jobs;
 mod periodic;
 pub mod posts;

@@ -27,8 +27,10 @@ pub struct AlertsPage {
 pub struct Alert {
     /// Error, warning, or (for load) info.
     pub tone: Tone,
-    /// When it happened.
+    /// When it happened, the last time.
     pub time: When,
+    /// How often.
+    pub times: u64,
     /// Where: a binary, a queue, a tier.
     pub source: String,
     /// What, in a sentence.

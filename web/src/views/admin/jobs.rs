@@ -6,7 +6,7 @@ use shared::db::jobs::JobState;
 
 use super::periodic::PeriodicRow;
 use super::{AdminNav, Filter};
-use crate::views::{Layout, Pager, When};
+use crate::views::{Layout, Pager, When, query_value};
 
 /// `GET /admin/jobs?queue=&state=`. Topics: `jobs.<queue>`.
 #[derive(Debug, Template)]
@@ -39,11 +39,21 @@ pub struct JobsPage {
 }
 
 impl JobsPage {
-    /// Whether all that is shown can be retried at once, which posts `queue` and
-    /// `state=dead` to `/admin/jobs/retry`.
+    /// What can be done with all that is shown: its words, and the page that asks.
     #[must_use]
-    pub fn bulk(&self) -> bool {
-        self.state == Some(JobState::Dead) && self.kind.is_empty() && !self.jobs.is_empty()
+    pub fn bulk(&self) -> Option<(&'static str, String)> {
+        if self.jobs.is_empty() {
+            return None;
+        }
+        let asked = format!("queue={}&kind={}", query_value(&self.queue), query_value(&self.kind));
+        match self.state? {
+            JobState::Dead if self.kind.is_empty() => {
+                Some(("Retry all dead", format!("/admin/jobs/retry?{asked}")))
+            }
+            JobState::Done | JobState::Dead => None,
+            _ if self.queue.is_empty() => None,
+            _ => Some(("Cancel all", format!("/admin/jobs/cancel?{asked}"))),
+        }
     }
 
     /// The word of the chosen state in addresses.
@@ -98,6 +108,50 @@ fn moment(state: JobState) -> &'static str {
     }
 }
 
+/// `GET /admin/jobs/retry?queue=` and `GET /admin/jobs/cancel?queue=&kind=`, which
+/// ask before they post to themselves.
+#[derive(Debug, Template)]
+#[template(path = "admin/job_bulk.html")]
+pub struct JobBulkPage {
+    /// The frame.
+    pub layout: Layout,
+    /// The navigation's badges.
+    pub nav: AdminNav,
+    /// What is asked.
+    pub act: Bulk,
+    /// The queue; empty for all.
+    pub queue: String,
+    /// The kind; empty for any.
+    pub kind: String,
+    /// How many there are now, if that is known.
+    pub count: Option<u64>,
+}
+
+/// What is done with many jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bulk {
+    /// Dead jobs are sent back.
+    Retry,
+    /// Jobs that are not over are called off.
+    Cancel,
+}
+
+impl JobBulkPage {
+    /// Which jobs, in words, such as “3 dead jobs of the queue mail”.
+    #[must_use]
+    pub fn which(&self) -> String {
+        let count = self.count.map_or_else(|| "all".to_owned(), |count| count.to_string());
+        let state = if self.act == Bulk::Retry { "dead " } else { "" };
+        let plural = if self.count == Some(1) { "" } else { "s" };
+        let of = |what: &str, name: &str| match name {
+            "" => String::new(),
+            name => format!(" of the {what} {name}"),
+        };
+        let (kind, queue) = (of("kind", &self.kind), of("queue", &self.queue));
+        format!("{count} {state}job{plural}{kind}{queue}")
+    }
+}
+
 /// A job in a list.
 #[derive(Debug, Clone)]
 pub struct JobRow {
@@ -109,6 +163,8 @@ pub struct JobRow {
     pub kind: String,
     /// How far it is.
     pub state: JobState,
+    /// Whether it is dead because the admin called it off.
+    pub is_cancelled: bool,
     /// Attempts that count, with the one that is next or under way.
     pub tries: u32,
     /// Attempts that it may have, if its queue is known.
@@ -126,6 +182,12 @@ pub struct JobRow {
 }
 
 impl JobRow {
+    /// How far it is, in a word; to be called off is not to fail.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.is_cancelled { "cancelled" } else { self.state.as_str() }
+    }
+
     /// What [`updated`](Self::updated) tells.
     #[must_use]
     pub fn moment(&self) -> &'static str {
