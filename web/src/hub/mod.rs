@@ -51,6 +51,9 @@ use reactor::{Command, Link};
 
 use crate::server::places::Place;
 
+/// To tell ten thousand clients takes a tenth of a second.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Handle to the hub of this process.
 #[derive(Clone)]
 pub struct Hub {
@@ -60,6 +63,8 @@ pub struct Hub {
     presence: Arc<presence::Presence>,
     meters: Meters,
     shutdown: Shutdown,
+    /// Cancelled when all clients were sent away.
+    emptied: Shutdown,
 }
 
 /// What a client watches.
@@ -119,7 +124,8 @@ impl Hub {
     ) -> io::Result<Self> {
         let link = reactor::start(bus.clone(), meters.clone())?;
         let (position, presence) = (Arc::default(), Arc::new(presence::Presence::new()));
-        let hub = Self { bus, link, position, presence, meters, shutdown };
+        let emptied = Shutdown::new();
+        let hub = Self { bus, link, position, presence, meters, shutdown, emptied };
         tokio::spawn(feed::run(hub.clone()));
         tokio::spawn(presence::run(hub.clone()));
         tokio::spawn(hub.clone().stop(spread));
@@ -128,7 +134,16 @@ impl Hub {
 
     async fn stop(self, spread: Duration) {
         self.shutdown.cancelled().await;
-        self.link.send(Command::Stop(spread)).await;
+        self.link.send(Command::Stop(spread, self.emptied)).await;
+    }
+
+    /// Waits until all clients were sent away, and tells the other processes that
+    /// this one has no readers any more.
+    pub async fn leave(&self) {
+        if tokio::time::timeout(FAREWELL, self.emptied.cancelled()).await.is_err() {
+            tracing::warn!("clients were cut off without a pause before they come back");
+        }
+        presence::farewell(self).await;
     }
 
     /// Takes a socket over.

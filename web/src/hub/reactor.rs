@@ -10,6 +10,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use shared::bus::Bus;
 use shared::bus::replay::Stored;
+use shared::shutdown::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -40,8 +41,9 @@ pub(super) enum Command {
     Connect(Box<Arrival>),
     /// What the stream said to connection and ticket.
     Answered(u32, u32, Answer),
-    /// The process ends; clients come back within this time.
-    Stop(Duration),
+    /// The process ends; clients come back within this time. The token is cancelled
+    /// when all were told.
+    Stop(Duration, Shutdown),
 }
 
 /// A socket with a request for events that was not answered yet.
@@ -210,7 +212,10 @@ impl Reactor {
                 Ok(Command::Answered(conn, ticket, answer)) => {
                     self.engine.answered(conn, ticket, &answer);
                 }
-                Ok(Command::Stop(spread)) => self.stop(spread),
+                Ok(Command::Stop(spread, told)) => {
+                    self.stop(spread);
+                    told.cancel();
+                }
                 Err(_) => return,
             }
         }

@@ -26,7 +26,7 @@ use self::own::{Own, Posts};
 use super::Hub;
 use super::policy::{Audience, policy};
 
-pub(super) use tell::run;
+pub(super) use tell::{farewell, run};
 
 /// Readers of all processes, as this one knows them.
 pub(super) struct Presence {
@@ -80,11 +80,6 @@ impl Hub {
     pub fn speak_of_readers(&self, data: Data) {
         lock(&self.presence.own).speaks = true;
         tokio::spawn(speak::run(self.clone(), data));
-    }
-
-    /// Tells the other processes that this one has no readers any more.
-    pub async fn leave(&self) {
-        tell::farewell(self).await;
     }
 }
 

@@ -73,7 +73,7 @@ async fn tell(hub: &Hub, told: &mut Option<(Readers, Instant)>) {
 }
 
 /// The last word: its number is one that nothing follows.
-pub(super) async fn farewell(hub: &Hub) {
+pub(in crate::hub) async fn farewell(hub: &Hub) {
     let last = Told { number: u64::MAX, ..hub.presence.say(Word::Gone) };
     if hub.bus.ready().is_ok()
         && let Err(error) = hub.bus.tell_last_presence(&last).await
