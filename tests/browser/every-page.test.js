@@ -48,6 +48,8 @@ const ADMIN = [
   { name: "admin-jobs-none", path: "/admin/jobs?state=scheduled&kind=nothing" },
   { name: "admin-jobs-done", path: "/admin/jobs?state=done" },
   { name: "admin-jobs-dead", path: "/admin/jobs?state=dead" },
+  { name: "admin-jobs-retry", path: "/admin/jobs/retry" },
+  { name: "admin-jobs-cancel", path: "/admin/jobs/cancel?queue=comments" },
   { name: "admin-backups", path: "/admin/backups" },
   { name: "admin-alerts", path: "/admin/alerts" },
   { name: "admin-settings", path: "/admin/settings" },

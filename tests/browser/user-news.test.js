@@ -78,10 +78,13 @@ describe("windows of one visitor", () => {
       await open(context, `/posts/${busy}`);
       const [post, home] = [await open(context, `/posts/${slug}`), await open(context, "/")];
       const others = remarks(busy);
-      await write(post, `${HELD} Round ${round}.`);
-      await post.locator(".comment-state", { hasText: "held for moderation" }).waitFor();
-      await home.locator(".notices", { hasText: "held for moderation" }).waitFor();
-      await others.end();
+      try {
+        await write(post, `${HELD} Round ${round}.`);
+        await post.locator(".comment-state", { hasText: "held for moderation" }).waitFor();
+        await home.locator(".notices", { hasText: "held for moderation" }).waitFor();
+      } finally {
+        await others.end();
+      }
     }
   });
 

@@ -59,7 +59,7 @@ function tell({ session, since }) {
 function kept() {
   try {
     const { session, since, until } = JSON.parse(localStorage.getItem(STORED) ?? "{}");
-    return typeof session === "string" && until > Date.now() ? { session, since: String(since), until } : own;
+    return typeof session === "string" && until > Date.now() ? { session, since: since ?? "", until } : own;
   } catch {
     return own;
   }

@@ -126,6 +126,16 @@ impl Bus {
         Ok((jobs, None))
     }
 
+    /// The place of the newest message.
+    ///
+    /// # Errors
+    /// When NATS is away or slow.
+    pub async fn newest_job(&self) -> Result<u64, QueueError> {
+        let stream = self.jetstream().get_stream(subject::JOBS);
+        let stream = in_time(async { stream.await.map_err(failed) }).await?;
+        Ok(stream.cached_info().state.last_sequence)
+    }
+
     /// The job `id`, where it is in the stream.
     ///
     /// # Errors

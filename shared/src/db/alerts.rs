@@ -93,11 +93,14 @@ pub(super) fn raise_dead(
 
 /// Notes that alerts of dead jobs are over where none of the kind is left that failed.
 pub(super) fn resolve_dead(tx: &Tx<'_>) -> Result<(), Error> {
-    let sql = "UPDATE alerts SET resolved_at = ?1 WHERE resolved_at IS NULL AND key LIKE 'dead %' \
-               AND NOT EXISTS (SELECT 1 FROM dead_jobs \
-               WHERE queue = substr(key, 6, instr(key, '/') - 6) \
-               AND kind = substr(key, instr(key, '/') + 1) AND reason <> ?2)";
-    tx.conn().execute(sql, params![tx.now(), done::CANCELLED])?;
+    let sql = format!(
+        "UPDATE alerts SET resolved_at = ?1 WHERE resolved_at IS NULL AND key LIKE 'dead %' \
+         AND NOT EXISTS (SELECT 1 FROM dead_jobs WHERE {} \
+         AND queue = substr(key, 6, instr(key, '/') - 6) \
+         AND kind = substr(key, instr(key, '/') + 1))",
+        done::HAS_FAILED
+    );
+    tx.conn().prepare_cached(&sql)?.execute([tx.now()])?;
     Ok(())
 }
 

@@ -240,14 +240,17 @@ pub fn bury<P: Serialize>(
 
 /// Why a job is dead that the admin called off.
 pub const CANCELLED: &str = "cancelled by the admin";
+/// That a dead job failed, as the index `failed_jobs` has it.
+pub(super) const HAS_FAILED: &str = "reason <> 'cancelled by the admin'";
 
-/// Gives a job up because the admin wants it: no alert is raised.
+/// Gives a job up because the admin wants it: no alert is raised. False when it was
+/// dead before.
 ///
 /// # Errors
 /// When a row cannot be written.
-pub fn cancelled<P: Serialize>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<(), Error> {
+pub fn cancelled<P: Serialize>(tx: &Tx<'_>, queue: &str, job: &Envelope<P>) -> Result<bool, Error> {
     tx.conn().execute("DELETE FROM job_cancels WHERE job_id = ?1", [job.id.to_string()])?;
-    lay_down(tx, queue, job, CANCELLED).map(|_| ())
+    lay_down(tx, queue, job, CANCELLED)
 }
 
 /// Calls off a job that the admin has cancelled; false when nobody has, or when

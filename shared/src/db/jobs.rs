@@ -13,12 +13,12 @@ mod trace;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{Data, Error, Page, Tx, alerts, batches};
+use super::{Data, Error, Page, Tx, alerts, batches, done};
 use crate::envelope::Envelope;
 use crate::subject;
 use crate::time::Instant;
 
-pub use cancel::{Cancelled, cancel, cancel_scheduled, cancel_waiting};
+pub use cancel::{Cancelled, cancel, cancel_stored, cancel_unsent, cancel_waiting};
 pub use made::{Made, keep_made};
 pub use order::{Once, Ordered, Placed, order, ordered_before};
 pub use replay::{Replayed, replay, replay_all};
@@ -187,6 +187,16 @@ pub async fn dead_by_queue(data: &Data) -> Result<Vec<(String, i64)>, Error> {
     counts(data, "SELECT queue, count(*) FROM dead_jobs GROUP BY queue").await
 }
 
+/// How many jobs are dead that failed, and were not called off, by queue.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn dead_by_failure(data: &Data) -> Result<Vec<(String, i64)>, Error> {
+    let failed = done::HAS_FAILED;
+    let sql = format!("SELECT queue, count(*) FROM dead_jobs WHERE {failed} GROUP BY queue");
+    counts(data, sql).await
+}
+
 /// How many jobs were done in the last day, by queue.
 ///
 /// # Errors
@@ -220,10 +230,13 @@ pub async fn done_in_a_minute(data: &Data) -> Result<Vec<(String, i64)>, Error> 
     counts(data, sql).await
 }
 
-async fn counts(data: &Data, sql: &'static str) -> Result<Vec<(String, i64)>, Error> {
+async fn counts(
+    data: &Data,
+    sql: impl AsRef<str> + Send + 'static,
+) -> Result<Vec<(String, i64)>, Error> {
     data.readers()
         .read(move |conn| {
-            let mut statement = conn.prepare_cached(sql)?;
+            let mut statement = conn.prepare_cached(sql.as_ref())?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

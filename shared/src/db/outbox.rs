@@ -22,10 +22,10 @@ use crate::jobs::{Job, Travel};
 use crate::subject;
 use crate::time::Instant;
 
-pub(super) use waiting::take_scheduled;
 pub use waiting::{
     Depth, Scheduled, Unsent, by_queue, depth, find_job, scheduled, unsent, unsent_jobs,
 };
+pub(super) use waiting::{jobs_between, newest, scheduled_job};
 
 /// DEAD keeps so many bytes of a message at most, under NATS's limit of 1 MiB;
 /// the row in `dead_jobs` keeps all.
@@ -34,6 +34,9 @@ const DEAD_MAX: usize = 900_000;
 /// Bytes of the bodies that are read at once, but for the last of them: an image's
 /// job is small, and what a gateway has fetched may take a megabyte.
 const PAGE_BYTES: usize = 8 << 20;
+
+/// What a [`Row`] is read from.
+const COLUMNS: &str = "seq, msg_id, subject, body, packs";
 
 /// A message on its way to its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,8 +293,8 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 /// Takes rows out of the outbox, to be kept elsewhere in the same transaction.
 pub(super) fn take(tx: &Tx<'_>, seq: i64) -> Result<Option<Row>, Error> {
-    let sql = "DELETE FROM outbox WHERE seq = ?1 RETURNING seq, msg_id, subject, body, packs";
-    Ok(tx.conn().prepare_cached(sql)?.query_row([seq], row).optional()?)
+    let sql = format!("DELETE FROM outbox WHERE seq = ?1 RETURNING {COLUMNS}");
+    Ok(tx.conn().prepare_cached(&sql)?.query_row([seq], row).optional()?)
 }
 
 /// Forgets messages that their stream has stored, with the next change that is

@@ -6,8 +6,8 @@ use super::{Error, Undone, absent, known};
 use crate::bus::control::Control;
 use crate::bus::waiting::Waiting;
 use crate::bus::{self, Bus};
+use crate::db::Data;
 use crate::db::jobs::{self, Body, Cancelled, Detail, JobState, Only};
-use crate::db::{Data, outbox};
 use crate::envelope::Envelope;
 use crate::queues::{Queues, Role};
 
@@ -40,72 +40,64 @@ pub async fn cancel(data: &Data, bus: &Bus, file: &Queues, id: &str) -> Result<(
     let Some(place) = find(data, bus, file, job).await? else {
         return Err(absent(data, id).await);
     };
-    if call_off(data, bus, file, (job, &place)).await? { Ok(()) } else { Err(over()) }
+    let cancelled = match place.waits_for_a_program(file) {
+        Some((queue, envelope)) => jobs::cancel_waiting(data, queue, envelope).await?,
+        None => jobs::cancel(data, id.to_owned()).await?,
+    };
+    if cancelled == Cancelled::Over {
+        return Err(over());
+    }
+    tell(bus, job).await;
+    if let (Cancelled::Now, Place::Stream(waiting)) = (cancelled, &place) {
+        bus.drop_dead(waiting).await;
+    }
+    Ok(())
 }
 
-/// Calls off all jobs that are not over, `only` those; gives how many. Those that
-/// are ordered meanwhile may be among them.
+/// Calls off all jobs that are not over, `only` those; gives how many. What nobody has
+/// begun is dead at once, whoever runs it, so that no worker has to come by it; what
+/// runs is told to stop. Those that are ordered meanwhile are left.
 ///
 /// # Errors
 /// When the stores fail; what was called off before stays so.
-pub async fn cancel_all(
-    data: &Data,
-    bus: &Bus,
-    file: &Queues,
-    only: &Only,
-) -> Result<usize, Error> {
-    let mut all = jobs::cancel_scheduled(data, only.clone()).await?;
-    all += cancel_unsent(data, only).await?;
+pub async fn cancel_all(data: &Data, bus: &Bus, only: &Only) -> Result<usize, Error> {
+    let newest = bus.newest_job().await?;
+    let mut all = jobs::cancel_unsent(data, only).await?;
     for running in [false, true] {
         let mut from = Some(bus::waiting::Place::default());
-        while let Some(place) = from {
-            let (waiting, next) = bus.waiting(only, running, place, PAGE).await?;
-            for waiting in waiting {
-                // What is no job is not called off: it is dead when somebody reads it.
-                let Some(job) = waiting.job.as_ref().map(|job| job.id) else { continue };
-                let place = Place::Stream(waiting);
-                all += usize::from(call_off(data, bus, file, (job, &place)).await?);
-            }
+        while let Some(place) = from.filter(|place| place.message <= newest) {
+            let (page, next) = bus.waiting(only, running, place, PAGE).await?;
+            all += match running {
+                true => stop(data, bus, &page).await?,
+                false => lay_down(data, bus, page).await?,
+            };
             from = next;
         }
     }
     Ok(all)
 }
 
-/// Those that are due and on their way to the stream.
-async fn cancel_unsent(data: &Data, only: &Only) -> Result<usize, Error> {
-    let (mut all, mut after) = (0, 0);
-    loop {
-        let page = outbox::unsent_jobs(data, only.clone(), after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = last.seq;
-        for row in &page {
-            let Ok(job) = serde_json::from_slice::<Envelope>(&row.body) else { continue };
-            let cancelled = jobs::cancel(data, job.id.to_string()).await?;
-            all += usize::from(cancelled != Cancelled::Over);
-        }
-    }
-}
-
-/// False when the job is over.
-async fn call_off(
-    data: &Data,
-    bus: &Bus,
-    file: &Queues,
-    (job, place): (Uuid, &Place),
-) -> Result<bool, Error> {
-    let cancelled = match place.waits_for_a_program(file) {
-        Some((queue, envelope)) => jobs::cancel_waiting(data, queue, envelope).await?,
-        None => jobs::cancel(data, job.to_string()).await?,
-    };
-    if cancelled == Cancelled::Over {
-        return Ok(false);
-    }
-    tell(bus, job).await;
-    if let (Cancelled::Now, Place::Stream(waiting)) = (cancelled, place) {
+/// What is no job is not called off: it is dead when somebody reads it.
+async fn lay_down(data: &Data, bus: &Bus, waiting: Vec<Waiting>) -> Result<usize, Error> {
+    let job = |it: &Waiting| Some((it.queue.clone(), it.job.clone()?));
+    let (waiting, jobs): (Vec<_>, Vec<_>) =
+        waiting.into_iter().filter_map(|it| job(&it).map(|job| (it, job))).unzip();
+    let dead = jobs::cancel_stored(data, jobs).await?;
+    for waiting in &waiting {
         bus.drop_dead(waiting).await;
     }
-    Ok(true)
+    Ok(dead.into_iter().filter(|dead| *dead).count())
+}
+
+async fn stop(data: &Data, bus: &Bus, running: &[Waiting]) -> Result<usize, Error> {
+    let mut told = 0;
+    for job in running.iter().filter_map(|it| it.job.as_ref()) {
+        if jobs::cancel(data, job.id.to_string()).await? != Cancelled::Over {
+            tell(bus, job.id).await;
+            told += 1;
+        }
+    }
+    Ok(told)
 }
 
 async fn find(data: &Data, bus: &Bus, file: &Queues, job: Uuid) -> Result<Option<Place>, Error> {

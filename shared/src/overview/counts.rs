@@ -17,6 +17,8 @@ pub struct Counts {
     pub done: u64,
     /// Dead.
     pub dead: u64,
+    /// Of those, the ones that failed, and were not called off.
+    pub failed: u64,
 }
 
 /// Counts the jobs of `queue`, or of all.
@@ -42,5 +44,6 @@ pub async fn counts(data: &Data, bus: &Bus, queue: Option<&str>) -> Result<Count
         scheduled,
         done: sum(jobs::done_by_queue(data).await?),
         dead: sum(jobs::dead_by_queue(data).await?),
+        failed: sum(jobs::dead_by_failure(data).await?),
     })
 }

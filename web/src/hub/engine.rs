@@ -28,8 +28,11 @@ const REPLAYS: usize = 16;
 /// A silent connection is told from a dead one by a comment line so often. One
 /// that takes nothing for as long is closed: it comes back with its cursor.
 pub(super) const HEARTBEAT: u64 = 25_000;
-/// Who is asked again who it is comes back after so long, in milliseconds.
+/// Who is asked again who it is comes back after so long, in milliseconds; each a
+/// little later than its neighbour, up to [`LATEST`] of them.
 const ASKED_AGAIN: u128 = 200;
+const LATER_EACH: u128 = 50;
+const LATEST: u32 = 32;
 
 /// All connections and topics. `S` is a socket.
 pub(super) struct Engine<S> {
@@ -48,6 +51,8 @@ pub(super) struct Engine<S> {
     polls: Polls,
     /// Somebody may watch no longer what it watches.
     withdrawn: bool,
+    /// The event that said so last.
+    withdrawn_at: u64,
     tally: Tally,
     dead: Vec<u32>,
     picks: Vec<Pick>,
@@ -62,6 +67,8 @@ pub(super) struct Newcomer<'a, S> {
     pub(super) head: Bytes,
     pub(super) topics: &'a [Topic],
     pub(super) resume: &'a Resume,
+    /// The newest event when it said who it is.
+    pub(super) known_at: u64,
     /// The pause before it reconnects, in milliseconds.
     pub(super) retry: u128,
     /// Whether a script wants to see that the stream has begun.
@@ -84,6 +91,7 @@ impl<S: Write> Engine<S> {
             beaten: (0, 0),
             polls: Polls::default(),
             withdrawn: false,
+            withdrawn_at: 0,
             tally: Tally::default(),
             dead: Vec::new(),
             picks: Vec::new(),
@@ -98,6 +106,8 @@ impl<S: Write> Engine<S> {
         (self.epoch, self.last) = (Some(Arc::clone(epoch)), floor);
         events.iter().for_each(|event| self.take(event));
         self.last = last;
+        // What was withdrawn in between is in no stream.
+        self.withdrawn = true;
         for conn in self.ids() {
             self.conns[conn as usize].lose();
             self.pump(conn);
@@ -112,7 +122,9 @@ impl<S: Write> Engine<S> {
         {
             self.last = event.seq;
             self.tally.events += 1;
-            self.withdrawn |= policy::withdraws(event);
+            if policy::withdraws(event) {
+                (self.withdrawn, self.withdrawn_at) = (true, event.seq);
+            }
             self.topics.push(event, epoch);
         }
     }
@@ -132,8 +144,7 @@ impl<S: Write> Engine<S> {
         }
         if std::mem::take(&mut self.withdrawn) {
             for id in self.topics.guarded() {
-                self.send_away(id, ASKED_AGAIN);
-                self.dead.push(id);
+                self.ask_again(id);
             }
         }
         self.sweep();
@@ -151,7 +162,8 @@ impl<S: Write> Engine<S> {
 
     /// Adds a connection.
     pub(super) fn connect(&mut self, newcomer: Newcomer<'_, S>) {
-        let Newcomer { sink, framing, head, topics, resume, retry, greeted, until } = newcomer;
+        let Newcomer { sink, framing, head, topics, resume, known_at, retry, greeted, until } =
+            newcomer;
         let id = u32::try_from(self.next_conn()).expect("sockets are counted by 32 bits");
         let at = self.place(resume);
         let join = |(index, topic)| self.topics.join(topic, Watcher { conn: id, index });
@@ -176,6 +188,9 @@ impl<S: Write> Engine<S> {
         self.pump(id);
         let back = matches!(resume, Resume::After(_)) && at.is_some();
         self.tally.ring += u64::from(back && self.behind.len() == asked);
+        if known_at < self.withdrawn_at && topics.iter().any(policy::is_guarded) {
+            self.ask_again(id);
+        }
         self.sweep();
     }
 
@@ -373,6 +388,12 @@ impl<S: Write> Engine<S> {
         for conn in self.ids() {
             self.close(conn as usize);
         }
+    }
+
+    /// Has a client come again, and say who it is.
+    fn ask_again(&mut self, id: u32) {
+        self.send_away(id, ASKED_AGAIN + LATER_EACH * u128::from(id % LATEST));
+        self.close(id as usize);
     }
 
     /// Ends an answer, with the pause before its client comes back.

@@ -73,6 +73,9 @@ pub struct Watch {
     pub topics: Vec<Topic>,
     /// How it begins.
     pub resume: Resume,
+    /// The newest event when it said who it is: what was withdrawn since may be its own
+    /// right to watch.
+    pub known_at: u64,
     /// How it goes on.
     pub mode: Mode,
     /// What is counted.
@@ -169,6 +172,11 @@ impl Hub {
 
     fn position(&self) -> Option<Cursor> {
         self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest event that came; 0 while NATS was never reached.
+    pub(super) fn newest(&self) -> u64 {
+        self.position().map_or(0, |cursor| cursor.seq)
     }
 
     fn set_position(&self, position: Cursor) {

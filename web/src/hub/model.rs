@@ -202,7 +202,8 @@ impl World {
         let (sink, head) = (Sink(Rc::clone(&client.pipe)), Bytes::new());
         let (topics, framing) = (&client.topics[..], client.framing);
         let (retry, greeted, until) = (1000, false, None);
-        let newcomer = Newcomer { sink, framing, head, topics, resume, retry, greeted, until };
+        let newcomer =
+            Newcomer { sink, framing, head, topics, resume, known_at: 0, retry, greeted, until };
         self.engine.connect(newcomer);
     }
 

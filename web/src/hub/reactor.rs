@@ -230,7 +230,7 @@ impl Reactor {
             tracing::warn!(%error, "a client cannot be watched");
             return;
         }
-        let Watch { topics, resume, mode, counted } = watch;
+        let Watch { topics, resume, known_at, mode, counted } = watch;
         let until = match mode {
             Mode::Poll(wait) => Some(self.now() + u64::try_from(wait.as_millis()).unwrap_or(0)),
             Mode::Stream | Mode::Greeted => None,
@@ -238,8 +238,17 @@ impl Reactor {
         let greeted = mode == Mode::Greeted;
         let sink = Socket { stream, junk, _counted: counted };
         let (topics, resume) = (&topics[..], &resume);
-        let newcomer =
-            Newcomer { sink, framing, head, topics, resume, retry: RETRY, greeted, until };
+        let newcomer = Newcomer {
+            sink,
+            framing,
+            head,
+            topics,
+            resume,
+            known_at,
+            retry: RETRY,
+            greeted,
+            until,
+        };
         self.engine.connect(newcomer);
         if let Some(spread) = self.stopping {
             self.stop(spread);

@@ -77,6 +77,7 @@ async fn events(
 ) -> Result<Response> {
     let query = query.as_deref().unwrap_or_default();
     let Asked { topics, resume, mode, token } = Asked::parse(query, &headers, &live.rules)?;
+    let known_at = live.hub.newest();
     let viewer = match viewer(&live.desk, &headers, token).await {
         Err(Error::Unavailable(_)) => return Ok(later(UNKNOWN + random_part(UNKNOWN))),
         known => known?,
@@ -90,7 +91,7 @@ async fn events(
     };
     let reading = presence::read(&topics).map(|posts| live.hub.watching(posts));
     let counted = Counted { reading, place };
-    let watch = Watch { topics, resume, mode, counted };
+    let watch = Watch { topics, resume, known_at, mode, counted };
     Ok((HEADERS, Extension(TakeOver::new(watch))).into_response())
 }
 

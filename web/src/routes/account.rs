@@ -82,19 +82,20 @@ pub async fn revoke(
     Path(session): Path<String>,
 ) -> Result<Response> {
     let session = id(&session, "session")?;
-    match end(&state, &identity, session, cause).await? {
+    match end(&state, identity.user.id, session, cause).await? {
         true => Ok(Redirect::to("/account").into_response()),
         false => Err(Error::NotFound("session")),
     }
 }
 
 /// Ends a session, and tells the windows that were open in it.
-async fn end(state: &AppState, identity: &Identity, session: Uuid, cause: Uuid) -> Result<bool> {
-    let user = identity.user.id;
+///
+/// # Errors
+/// When the databases fail.
+pub(super) async fn end(state: &AppState, user: Uuid, session: Uuid, cause: Uuid) -> Result<bool> {
     let ended = ttl::end_session(&state.ttl, user, session).await?;
-    if ended {
-        users::tell(&state.data, user, UserNews::SessionEnded {}, cause).await?;
-    }
+    // Also when it was ended before: that may have failed in between.
+    users::tell(&state.data, user, UserNews::SessionEnded {}, cause).await?;
     Ok(ended)
 }
 
@@ -126,7 +127,7 @@ pub async fn sign_out(
     Cause(cause): Cause,
 ) -> Result<Response> {
     if let Some(session) = &identity.session {
-        end(&state, &identity, session.id, cause).await?;
+        end(&state, identity.user.id, session.id, cause).await?;
     }
     let https = state.config.is_https();
     let cookie = cookies::set(cookies::session_name(https), "", Duration::ZERO, https);

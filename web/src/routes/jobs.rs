@@ -176,11 +176,12 @@ pub async fn call_off(state: &AppState, asked: CalledOff) -> Result<usize> {
         return Err(Error::bad_request(problem));
     }
     queues::known(state, &asked.queue).await?;
-    // Called off is called off, whatever is wrong with the file.
-    let file = state.queues.read().await.unwrap_or_default();
     let kind = asked.kind.filter(|kind| !kind.is_empty());
     let only = Only { queue: Some(asked.queue), kind };
-    Ok(overview::cancel_all(&state.data, &state.bus, &file, &only).await?)
+    let (data, bus) = (state.data.clone(), state.bus.clone());
+    // Whoever asked may leave: what was begun is done.
+    let all = tokio::spawn(async move { overview::cancel_all(&data, &bus, &only).await });
+    Ok(all.await.map_err(|error| Error::Internal(error.to_string()))??)
 }
 
 /// `POST /api/v1/jobs/retry?queue=&state=dead`: sends dead jobs back.

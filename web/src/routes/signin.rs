@@ -172,6 +172,7 @@ pub async fn enter(
     State(state): State<AppState>,
     frame: Frame,
     peer: Peer,
+    Cause(cause): Cause,
     headers: HeaderMap,
     Form(typed): Form<Code>,
 ) -> Result<Response> {
@@ -190,7 +191,7 @@ pub async fn enter(
         None => None,
     };
     match user {
-        Some(user) => begin(&state, user.id, &headers).await,
+        Some(user) => begin(&state, user.id, &headers, cause).await,
         None => {
             let told = "This code is not the right one, or no longer good. After five wrong ones \
                         ask for another.";
@@ -201,11 +202,11 @@ pub async fn enter(
 }
 
 /// Begins a session under a new token, and ends the one that the browser had.
-async fn begin(state: &AppState, user: Uuid, headers: &HeaderMap) -> Result<Response> {
+async fn begin(state: &AppState, user: Uuid, headers: &HeaderMap, cause: Uuid) -> Result<Response> {
     if let Some(old) = crate::auth::look_up(headers, state).await.ok().flatten()
         && let Some(session) = old.session
     {
-        ttl::end_session(&state.ttl, old.user.id, session.id).await?;
+        super::account::end(state, old.user.id, session.id, cause).await?;
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let agent = agent.unwrap_or_default().chars().take(AGENT_MAX).collect();
@@ -238,11 +239,12 @@ pub async fn peek(State(state): State<AppState>, Path(token): Path<String>) -> R
 pub async fn follow(
     State(state): State<AppState>,
     frame: Frame,
+    Cause(cause): Cause,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
     if let Some(user) = ttl::spend_link(&state.ttl, signin::token_hash(&token)).await? {
-        return begin(&state, user, &headers).await;
+        return begin(&state, user, &headers, cause).await;
     }
     let notice = Notice::error(
         "This sign-in link was used already, or is too old. Ask for a code here, or print \

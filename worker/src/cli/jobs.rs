@@ -192,7 +192,7 @@ async fn cancel(
             known(data, nats, file, queue).await?;
         }
         let only = Only { queue, kind };
-        let cancelled = overview::cancel_all(data, &bus, file, &only).await.map_err(failed)?;
+        let cancelled = overview::cancel_all(data, &bus, &only).await.map_err(failed)?;
         if json {
             print_json(&serde_json::json!({"cancelled": cancelled}));
         } else {

@@ -1,6 +1,6 @@
 //! Jobs that the admin calls off.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::Only;
 use crate::db::{Data, Error, Tx, done, outbox};
@@ -50,11 +50,7 @@ fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
     if done::is_over_in(tx, id)? {
         return Ok(Cancelled::Over);
     }
-    let waiting = "SELECT seq FROM outbox WHERE subject LIKE 'jobs.%' \
-                   AND substr(msg_id, 1, 36) = ?1 AND due_at IS NOT NULL";
-    let seq: Option<i64> = tx.conn().query_row(waiting, [id], |row| row.get(0)).optional()?;
-    let row = seq.map(|seq| outbox::take(tx, seq)).transpose()?.flatten();
-    if let Some(row) = row
+    if let Some(row) = outbox::scheduled_job(tx, id)?
         && lay_down(tx, &row)?
     {
         return Ok(Cancelled::Now);
@@ -64,33 +60,55 @@ fn cancel_in(tx: &Tx<'_>, id: &str) -> Result<Cancelled, Error> {
     Ok(Cancelled::Told)
 }
 
-/// Has the jobs be dead that wait for their time, `only` those; gives how many. Each
-/// page is a transaction of its own, so that nobody else waits for long.
+/// Has all jobs be dead that are in the outbox now, `only` those, whether their time
+/// has come or not; gives how many. One that was sent a moment ago is among them: what
+/// comes of it has no effect. Each page is a transaction of its own, so that nobody
+/// else waits for long.
 ///
 /// # Errors
-/// When it cannot be written; those of the pages before are dead.
-pub async fn cancel_scheduled(data: &Data, only: Only) -> Result<usize, Error> {
-    let mut all = 0;
+/// When it cannot be read or written; those of the pages before are dead.
+pub async fn cancel_unsent(data: &Data, only: &Only) -> Result<usize, Error> {
+    let (mut all, mut after) = (0, 0);
+    let until = outbox::newest(data).await?;
     loop {
         let only = only.clone();
         let page = move |tx: &Tx<'_>| {
-            let rows = outbox::take_scheduled(tx, &only, PAGE)?;
-            rows.iter().try_for_each(|row| lay_down(tx, row).map(drop))?;
-            Ok::<_, Error>(rows.len())
+            let rows = outbox::jobs_between(tx, &only, (after, until), PAGE)?;
+            let dead = rows.iter().map(|row| Ok(usize::from(lay_down(tx, row)?)));
+            let dead = dead.sum::<Result<usize, Error>>()?;
+            Ok::<_, Error>((dead, rows.last().map(|row| row.seq)))
         };
-        let found = data.writer().write(page).await?;
-        all += found;
-        if found < PAGE {
-            return Ok(all);
+        let (dead, last) = data.writer().write(page).await?;
+        all += dead;
+        match last {
+            Some(seq) => after = seq,
+            None => return Ok(all),
         }
     }
 }
 
-/// Keeps a job as dead whose row was taken out of the outbox; false when it is none.
+/// Has jobs of the stream be dead that nobody has begun; says of each whether it was
+/// not over before.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn cancel_stored(data: &Data, jobs: Vec<(String, Envelope)>) -> Result<Vec<bool>, Error> {
+    let cancel = move |tx: &Tx<'_>| {
+        jobs.iter().map(|(queue, job)| end(tx, queue, job)).collect::<Result<_, Error>>()
+    };
+    data.writer().write(cancel).await
+}
+
+/// Keeps a job of the outbox as dead instead; false when it is over, and when it is no
+/// job, whose row stays.
 fn lay_down(tx: &Tx<'_>, row: &outbox::Row) -> Result<bool, Error> {
     let address = JobAddress::parse(&row.subject);
     let job = serde_json::from_slice::<Envelope>(&row.body);
     let (Some(address), Ok(job)) = (address, job) else { return Ok(false) };
-    done::cancelled(tx, address.queue, &job)?;
-    Ok(true)
+    outbox::take(tx, row.seq)?;
+    end(tx, address.queue, &job)
+}
+
+fn end(tx: &Tx<'_>, queue: &str, job: &Envelope) -> Result<bool, Error> {
+    Ok(!done::is_over_in(tx, &job.id.to_string())? && done::cancelled(tx, queue, job)?)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::{Row, take};
+use super::{COLUMNS, Row, row};
 use crate::db::jobs::Only;
 use crate::db::{Data, Error, Tx};
 use crate::subject;
@@ -109,20 +109,35 @@ pub async fn scheduled(
         .await
 }
 
-/// Takes jobs out of the outbox whose time has not come, to be kept elsewhere in the
-/// same transaction; at most `limit`.
-pub(in crate::db) fn take_scheduled(
+/// The place of the newest row; 0 where there is none.
+pub(in crate::db) async fn newest(data: &Data) -> Result<i64, Error> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM outbox";
+    data.readers().read(move |conn| Ok(conn.query_row(sql, [], |row| row.get(0))?)).await
+}
+
+/// The jobs after a place and up to another, at most `limit`.
+pub(in crate::db) fn jobs_between(
     tx: &Tx<'_>,
     only: &Only,
+    (after, until): (i64, i64),
     limit: usize,
 ) -> Result<Vec<Row>, Error> {
     let sql = format!(
-        "SELECT seq FROM outbox WHERE due_at > ?3 AND {IS_ONE} ORDER BY due_at, seq LIMIT ?4"
+        "SELECT {COLUMNS} FROM outbox WHERE seq > ?3 AND seq <= ?4 AND {IS_ONE} \
+         ORDER BY seq LIMIT ?5"
     );
     let mut statement = tx.conn().prepare_cached(&sql)?;
-    let asked = params![only.queue, only.kind, tx.now(), limit as i64];
-    let seqs = statement.query_map(asked, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    seqs.into_iter().filter_map(|seq| take(tx, seq).transpose()).collect()
+    let asked = params![only.queue, only.kind, after, until, limit as i64];
+    Ok(statement.query_map(asked, row)?.collect::<Result<_, _>>()?)
+}
+
+/// The job `id`, where it waits for its time.
+pub(in crate::db) fn scheduled_job(tx: &Tx<'_>, id: &str) -> Result<Option<Row>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM outbox WHERE subject LIKE 'jobs.%' \
+         AND substr(msg_id, 1, 36) = ?1 AND due_at IS NOT NULL"
+    );
+    Ok(tx.conn().prepare_cached(&sql)?.query_row([id], row).optional()?)
 }
 
 /// The jobs that are due and have not been sent, in their order after the place

@@ -77,8 +77,7 @@ async fn a_queue_without_a_program_is_emptied_at_once() {
     let working = working(&ground);
     until("they are sent", async || outbox::depth(&ground.data).await.unwrap().due == 0).await;
     let taken = take(&ground).await;
-    let cancelled =
-        overview::cancel_all(&ground.data, &ground.bus, &ground.queues, &only).await.unwrap();
+    let cancelled = overview::cancel_all(&ground.data, &ground.bus, &only).await.unwrap();
     assert_eq!(cancelled, all);
     assert!(!ground.is_dead(taken.id).await, "its program has it, and is told");
     let dead = jobs::dead_by_queue(&ground.data).await.unwrap();

@@ -15,7 +15,17 @@ fn poller(room: usize, resume: &Resume) -> (Engine<Sink>, Rc<RefCell<Pipe>>) {
     let (sink, head) = (Sink(Rc::clone(&pipe)), Bytes::from_static(b"head\n\n"));
     let (topics, framing) = (&[topic()][..], Framing::Plain);
     let (retry, greeted, until) = (7, false, Some(1000));
-    engine.connect(Newcomer { sink, framing, head, topics, resume, retry, greeted, until });
+    engine.connect(Newcomer {
+        sink,
+        framing,
+        head,
+        topics,
+        resume,
+        known_at: 0,
+        retry,
+        greeted,
+        until,
+    });
     (engine, pipe)
 }
 

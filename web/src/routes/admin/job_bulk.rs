@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use shared::db::jobs::{JobState, Replayed, dead_by_queue};
+use shared::db::jobs::{JobState, Replayed, dead_by_failure};
 use shared::overview;
 
 use super::super::jobs::{self, Asked, CalledOff};
@@ -37,8 +37,8 @@ pub async fn confirm_retry(
     if !queue.is_empty() {
         queues::known(&state, &queue).await?;
     }
-    let dead = dead_by_queue(&state.data).await?;
-    let asked = dead.iter().filter(|(name, _)| queue.is_empty() || *name == queue);
+    let failed = dead_by_failure(&state.data).await?;
+    let asked = failed.iter().filter(|(name, _)| queue.is_empty() || *name == queue);
     let count = Some(asked.map(|(_, count)| count.unsigned_abs()).sum());
     let (layout, nav) = (frame.layout().await?, nav(&state).await?);
     page::private(&JobBulkPage { layout, nav, act: Bulk::Retry, queue, kind: String::new(), count })

@@ -50,13 +50,13 @@ pub struct Filters {
 
 impl Filters {
     /// The chosen state; none is all. When nothing is chosen the dead jobs are shown
-    /// if there are any, since those alone wait for a person; else all jobs, of which
+    /// if any has failed, since those alone wait for a person; else all jobs, of which
     /// those that run and wait come first; and those that are done while NATS is away,
     /// which alone knows the others.
     fn state(&self, counts: &Counts) -> Result<Option<JobState>> {
         match self.state.as_str() {
             ALL => Ok(None),
-            "" if counts.dead > 0 => Ok(Some(JobState::Dead)),
+            "" if counts.failed > 0 => Ok(Some(JobState::Dead)),
             "" if counts.stored.is_err() => Ok(Some(JobState::Done)),
             "" => Ok(None),
             word => word.parse().map(Some).map_err(Error::bad_request),

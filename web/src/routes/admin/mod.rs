@@ -27,13 +27,12 @@ use crate::views::{Pager, query_value};
 /// # Errors
 /// When the database fails.
 pub async fn nav(state: &AppState) -> Result<AdminNav> {
-    let dead: i64 =
-        job_rows::dead_by_queue(&state.data).await?.into_iter().map(|(_, dead)| dead).sum();
+    let failed = job_rows::dead_by_failure(&state.data).await?;
     let midnight = midnight();
     let alerts = alert_rows::raised_since(&state.data, midnight).await?;
     Ok(AdminNav {
         pending_comments: count(comment_rows::waiting(&state.data).await?),
-        dead_jobs: count(dead),
+        dead_jobs: count(failed.into_iter().map(|(_, failed)| failed).sum()),
         open_alerts: count(alerts),
     })
 }

@@ -39,18 +39,18 @@ pub struct JobsPage {
 }
 
 impl JobsPage {
-    /// What can be done with all that is shown: its words, and the page that asks.
+    /// What can be done with many jobs from here: its words, and the page that asks.
     #[must_use]
     pub fn bulk(&self) -> Option<(&'static str, String)> {
         if self.jobs.is_empty() {
             return None;
         }
         let asked = format!("queue={}&kind={}", query_value(&self.queue), query_value(&self.kind));
-        match self.state? {
-            JobState::Dead if self.kind.is_empty() => {
-                Some(("Retry all dead", format!("/admin/jobs/retry?{asked}")))
+        match self.state {
+            Some(JobState::Dead) if self.kind.is_empty() => {
+                Some(("Retry all failed", format!("/admin/jobs/retry?{asked}")))
             }
-            JobState::Done | JobState::Dead => None,
+            Some(JobState::Done | JobState::Dead) => None,
             _ if self.queue.is_empty() => None,
             _ => Some(("Cancel all", format!("/admin/jobs/cancel?{asked}"))),
         }
@@ -130,18 +130,18 @@ pub struct JobBulkPage {
 /// What is done with many jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bulk {
-    /// Dead jobs are sent back.
+    /// Dead jobs that failed are sent back.
     Retry,
     /// Jobs that are not over are called off.
     Cancel,
 }
 
 impl JobBulkPage {
-    /// Which jobs, in words, such as “3 dead jobs of the queue mail”.
+    /// Which jobs, in words, such as “3 failed jobs of the queue mail”.
     #[must_use]
     pub fn which(&self) -> String {
         let count = self.count.map_or_else(|| "all".to_owned(), |count| count.to_string());
-        let state = if self.act == Bulk::Retry { "dead " } else { "" };
+        let state = if self.act == Bulk::Retry { "failed " } else { "" };
         let plural = if self.count == Some(1) { "" } else { "s" };
         let of = |what: &str, name: &str| match name {
             "" => String::new(),
