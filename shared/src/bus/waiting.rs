@@ -19,6 +19,8 @@ use super::queues::{QueueError, failed, in_time};
 use crate::db::jobs::Only;
 use crate::envelope::Envelope;
 use crate::jobs::enqueue::Priority;
+use crate::jobs::images::MakeVariants;
+use crate::jobs::{Job as _, own};
 use crate::subject::{self, JobAddress};
 use crate::time::Instant;
 
@@ -136,7 +138,8 @@ impl Bus {
         Ok(stream.cached_info().state.last_sequence)
     }
 
-    /// The job `id`, where it is in the stream.
+    /// The job `id`, where it is in the stream; one that was handed in, and of which
+    /// nobody has written down yet what came of it, is in the message that says so.
     ///
     /// # Errors
     /// When NATS is away or slow, or holds so much that the job was not found in
@@ -149,10 +152,14 @@ impl Bus {
             let page = page.map_err(failed)?;
             let Some(last) = page.last() else { return Ok(None) };
             from = last.sequence + 1;
-            let holds = |found: Found| Some((part_of(&found.body, id)?, found));
-            if let Some((part, found)) = page.into_iter().find_map(holds) {
-                let running = handed_out.has(&found);
-                return Ok(expanded(found, running).into_iter().nth(part));
+            for found in page {
+                if let Some(part) = part_of(&found.body, id) {
+                    let running = handed_out.has(&found);
+                    return Ok(expanded(found, running).into_iter().nth(part));
+                }
+                if let Some(job) = handed_in(&found, id) {
+                    return Ok(Some(job));
+                }
             }
             if began.elapsed() > SEEKING {
                 return Err(QueueError::Unfinished);
@@ -220,6 +227,30 @@ fn parts(body: &[u8]) -> Vec<Option<Envelope>> {
         }
         _ => vec![None],
     }
+}
+
+/// What a worker reports: the job as it came, and of a program's its queue.
+#[derive(Deserialize)]
+struct Report {
+    #[serde(default = "images")]
+    queue: String,
+    job: Envelope,
+}
+
+fn images() -> String {
+    MakeVariants::QUEUE.to_owned()
+}
+
+/// The job `id`, where a message reports what came of it. The message is no other's to
+/// take out of the stream, as if it were shared.
+fn handed_in(found: &Found, id: Uuid) -> Option<Waiting> {
+    JobAddress::parse(&found.subject).filter(|it| own::is_of_reports(it.queue))?;
+    let report = |part: Envelope| part.payload.read::<Report>().ok();
+    let Report { queue, job } =
+        parts(&found.body).into_iter().flatten().filter_map(report).find(|it| it.job.id == id)?;
+    let (stored, sequence) = (found.stored, found.sequence);
+    let kind = job.kind.to_string();
+    Some(Waiting { queue, kind, job: Some(job), stored, running: true, sequence, packed: true })
 }
 
 fn expanded(found: Found, running: bool) -> Vec<Waiting> {

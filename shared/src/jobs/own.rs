@@ -36,10 +36,16 @@ pub fn kinds(queue: &str) -> Vec<&'static str> {
     KINDS.iter().filter(|(of, _)| *of == queue).map(|(_, kind)| *kind).collect()
 }
 
+/// Whether workers report by a queue what they made.
+#[must_use]
+pub fn is_of_reports(queue: &str) -> bool {
+    REPORTS.contains(&queue)
+}
+
 /// Why nobody may order jobs of a queue: only workers do, to report what they made.
 #[must_use]
 pub fn queue_fault(queue: &str) -> Option<String> {
-    REPORTS.contains(&queue).then(|| {
+    is_of_reports(queue).then(|| {
         format!("{queue:?} is the site's own: by it workers report, and it takes no orders")
     })
 }

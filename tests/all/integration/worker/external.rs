@@ -66,6 +66,24 @@ async fn cancel(ground: &Ground, job: Uuid) -> Result<(), Undone> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_handed_in_is_found_before_anybody_has_written_it_down() {
+    let ground = ground().await;
+    let job = errand();
+    hand_in(&ground, &job, ComputeOutcome::Made(json!(1))).await;
+    let id = job.id.to_string();
+    let found = overview::find(&ground.data, &ground.bus, &ground.queues, &id).await.unwrap();
+    let found = found.expect("it is there").job;
+    assert_eq!((&*found.queue, found.state), ("errands", jobs::JobState::Running));
+    let working = working(&ground);
+    until("it is done", async || {
+        let found = overview::find(&ground.data, &ground.bus, &ground.queues, &id).await.unwrap();
+        found.is_some_and(|it| it.job.state == jobs::JobState::Done)
+    })
+    .await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_without_a_program_is_emptied_at_once() {
     let ground = ground().await;
     let only = Only { queue: Some("errands".to_owned()), kind: None };
