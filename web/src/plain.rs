@@ -10,22 +10,31 @@ use crate::error::Error;
 /// said `said`: the path of a field, and the problem.
 pub fn refused(what: &str, said: &str) -> Error {
     let said = without_place(said);
-    if let Some((field, known)) = unknown_field(said) {
-        return Error::field(field.to_owned(), format!("there is no such field; {known}"));
-    }
-    if let Some(field) = quoted_after(said, "missing field ") {
-        return Error::bad_request(format!("{what} lacks {field}"));
-    }
-    if let Some(field) = quoted_after(said, "duplicate field ") {
-        return Error::bad_request(format!("{what} has {field} twice"));
-    }
-    let (field, problem) = match said.split_once(": ") {
-        Some((field, problem)) if is_path(field) => (field, problem),
+    let (path, problem) = match said.split_once(": ") {
+        Some((path, problem)) if is_path(path) => (path, problem),
         _ => ("", said),
     };
-    let colon = if field.is_empty() { "" } else { ": " };
+    if let Some((field, known)) = unknown_field(problem) {
+        return Error::field(within(path, field), format!("there is no such field; {known}"));
+    }
+    if let Some(field) = quoted_after(problem, "missing field ") {
+        return Error::bad_request(format!("{what} lacks {}", within(path, field)));
+    }
+    if let Some(field) = quoted_after(problem, "duplicate field ") {
+        return Error::bad_request(format!("{what} has {} twice", within(path, field)));
+    }
+    let colon = if path.is_empty() { "" } else { ": " };
     let takes = takes(problem);
-    Error::bad_request(format!("{what} is not what is taken here: {field}{colon}{takes}"))
+    Error::bad_request(format!("{what} is not what is taken here: {path}{colon}{takes}"))
+}
+
+/// The path of a field, of which a parser may have named the end, or all.
+fn within(path: &str, field: &str) -> String {
+    match path {
+        "" => field.to_owned(),
+        path if path == field || path.ends_with(&format!(".{field}")) => path.to_owned(),
+        path => format!("{path}.{field}"),
+    }
 }
 
 /// Where in a text a parser stumbled, as the end of a sentence.
@@ -150,6 +159,8 @@ mod tests {
             "the JSON is not what is taken here: title: it takes a text; got the number 5",
         );
         check("missing field `title` at line 1 column 2", "the JSON lacks title");
+        check("items[1]: missing field `queue`", "the JSON lacks items[1].queue");
+        check("items[0].cost: duplicate field `cost`", "the JSON has items[0].cost twice");
         check(
             "a: b::C failed (os error 5)",
             "the JSON is not what is taken here: a: a value in it cannot be read",

@@ -55,6 +55,9 @@ async fn many_orders_are_taken_all_or_none() {
     let bad = bulk(vec![later(json!({})), later(json!({"cost": "much"}))]);
     let refused = site.admin().post_json(path, &bad).await.expect(400).text();
     assert!(refused.contains("items[1].cost"), "{refused}");
+    let bad = bulk(vec![later(json!({})), json!({"kind": "publish"})]);
+    let refused = site.admin().post_json(path, &bad).await.expect(400).text();
+    assert!(refused.contains("items[1].queue"), "{refused}");
     let many = bulk((0..1001).map(|_| later(json!({}))).collect());
     site.admin().post_json(path, &many).await.expect(422);
     site.admin().post_json(path, &bulk(Vec::new())).await.expect(422);
