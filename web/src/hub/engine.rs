@@ -383,24 +383,25 @@ impl<S: Write> Engine<S> {
     /// Who reads too slowly for that comes back with its cursor all the same.
     pub(super) fn stop(&mut self, mut pause: impl FnMut() -> u128) {
         for conn in self.ids() {
-            self.send_away(conn, pause());
+            self.send_away(conn, pause(), LAST_CHUNK);
         }
         for conn in self.ids() {
             self.close(conn as usize);
         }
     }
 
-    /// Has a client come again, and say who it is.
+    /// Has a client come again, and say who it is. Its answer is cut off, since one with
+    /// an end would have the client send its next request on a connection that is gone.
     fn ask_again(&mut self, id: u32) {
-        self.send_away(id, ASKED_AGAIN + LATER_EACH * u128::from(id % LATEST));
+        self.send_away(id, ASKED_AGAIN + LATER_EACH * u128::from(id % LATEST), b"");
         self.close(id as usize);
     }
 
-    /// Ends an answer, with the pause before its client comes back.
-    fn send_away(&mut self, id: u32, pause: u128) {
+    /// Tells a client the pause before it comes back, and then `end`.
+    fn send_away(&mut self, id: u32, pause: u128, end: &[u8]) {
         if let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.is_full()) {
             let goodbye = Piece::hello(pause, None);
-            let end = if conn.framing() == Framing::Chunked { LAST_CHUNK } else { b"" };
+            let end = if conn.framing() == Framing::Chunked { end } else { b"" };
             let bytes = [goodbye.bytes(conn.framing()), end].concat();
             conn.send_bytes(bytes.into());
         }

@@ -17,11 +17,10 @@ pub(super) fn encode(parts: &Parts, framing: Framing) -> Bytes {
         line(&mut head, name.as_str(), value.as_bytes());
     }
     line(&mut head, "date", date().as_bytes());
-    if framing == Framing::Chunked {
-        line(&mut head, "transfer-encoding", b"chunked");
+    match framing {
+        Framing::Chunked => line(&mut head, "transfer-encoding", b"chunked"),
+        Framing::Plain => line(&mut head, "connection", b"close"),
     }
-    // Hyper has let go of the socket: no other request is answered on it.
-    line(&mut head, "connection", b"close");
     head.extend_from_slice(b"\r\n");
     head.into()
 }
@@ -53,13 +52,13 @@ mod tests {
         let head = String::from_utf8(encode(&parts(), Framing::Chunked).to_vec()).unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"));
         assert!(head.contains("set-cookie: a=1\r\nset-cookie: b=2\r\n"));
-        assert!(head.ends_with("\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"));
+        assert!(head.ends_with(" GMT\r\ntransfer-encoding: chunked\r\n\r\n"));
         assert!(!head.contains("content-length"));
     }
 
     #[test]
     fn an_old_client_is_told_that_the_end_of_the_connection_is_the_end() {
         let head = String::from_utf8(encode(&parts(), Framing::Plain).to_vec()).unwrap();
-        assert!(head.ends_with(" GMT\r\nconnection: close\r\n\r\n"));
+        assert!(head.ends_with("\r\nconnection: close\r\n\r\n"));
     }
 }
