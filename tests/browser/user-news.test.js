@@ -126,10 +126,8 @@ describe("windows of the admin", () => {
   async function signIn() {
     const context = await visitors.enter(site);
     const page = await context.newPage();
-    await until("session of the admin", async () => {
-      await page.goto(site.json.signin_link);
-      return new URL(page.url()).pathname === "/admin";
-    });
+    await page.goto(await site.signInLink());
+    assert.equal(new URL(page.url()).pathname, "/admin");
     return { context, page };
   }
 
